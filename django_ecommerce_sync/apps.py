@@ -1,0 +1,20 @@
+"""The Django app."""
+
+from django.apps import AppConfig
+from django.core.checks import register
+from django.utils.translation import gettext_lazy as _
+
+
+class EcommerceSyncConfig(AppConfig):
+    name = "django_ecommerce_sync"
+    label = "ecommerce_sync"
+    verbose_name = _("E-commerce sync")
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        # Checks and receivers need the models, which exist only from here on.
+        from . import checks
+        from .sync import links
+
+        register(checks.check_settings)
+        links.connect()

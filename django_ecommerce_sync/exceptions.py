@@ -1,0 +1,77 @@
+"""Every error of the package, cut by what happens next.
+
+EcommerceSyncError
+├── ConfigurationError      a setting or a feed class is wrong: nothing can start
+│   └── FeedNotFound        no feed has that alias
+├── AlreadyRunning          another run holds the feed: nothing starts
+├── LeaseLost               another worker took the run over: this one stops, writing nothing
+├── FeedError               the feed cannot be read: the run fails
+│   └── FeedUnreachable     no answer, or no permission: the run fails, a later one may succeed
+└── RecordError             one record is bad: it is rejected, the run goes on
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class EcommerceSyncError(Exception):
+    """Root of every error this package raises on purpose."""
+
+
+class ConfigurationError(EcommerceSyncError):
+    """A setting, a stream or a feed class is wrong; the message says which and how to mend it."""
+
+
+class FeedNotFound(ConfigurationError):
+    """No feed is configured under the alias asked for."""
+
+
+class AlreadyRunning(EcommerceSyncError):
+    """A run of the same feed is queued or running; ``run_id`` names it."""
+
+    def __init__(self, feed: str, run_id: int) -> None:
+        super().__init__(f"Feed '{feed}' is already queued or running as run {run_id}.")
+        self.feed = feed
+        self.run_id = run_id
+
+
+class LeaseLost(EcommerceSyncError):
+    """Another worker holds the run now; the batch at hand must not be written."""
+
+
+class FeedError(EcommerceSyncError):
+    """The feed cannot be read any further: the run fails with ``code``.
+
+    ``position`` says where: a byte offset, a line or a page, as the message spells out.
+    """
+
+    def __init__(self, code: str, message: str, *, position: int | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.position = position
+
+
+class FeedUnreachable(FeedError):
+    """The source did not answer, or answered that we may not read it."""
+
+
+class RecordError(EcommerceSyncError):
+    """One record cannot be used: it is rejected with ``code`` and the run goes on.
+
+    ``field`` is the model's field, with a position inside a list: ``lines[2].quantity``.
+    ``value`` is what the feed sent; it is shortened and masked before anyone sees it.
+    """
+
+    def __init__(self, code: str, message: str, *, field: str = "", value: Any = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.field = field
+        self.value = value
+
+    def within(self, prefix: str) -> RecordError:
+        """The same error, seen from one level further out (``lines[2]``)."""
+        field = f"{prefix}.{self.field}" if self.field else prefix
+        return RecordError(self.code, self.message, field=field, value=self.value)

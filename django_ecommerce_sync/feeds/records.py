@@ -1,0 +1,63 @@
+"""What a feed hands over: pages of payloads, with marks for what is missing or unreadable."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from ..exceptions import RecordError
+
+#: One record as the feed spells it.
+Payload = Mapping[str, Any]
+
+
+class _Missing(enum.Enum):
+    MISSING = "missing"
+
+    def __repr__(self) -> str:
+        return "MISSING"
+
+    def __bool__(self) -> bool:
+        return False
+
+
+#: The payload does not carry the value: what is stored is left alone. Unlike None, which it
+#: does carry.
+MISSING: Final = _Missing.MISSING
+
+
+@dataclass(frozen=True, slots=True)
+class BadRow:
+    """A record that could not even be read; it takes its place among the rows of the page."""
+
+    error: RecordError
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some rows of a stream, in the feed's order.
+
+    ``rows`` may be an iterator of any length: it is consumed once, batch by batch.
+    ``cursor`` is the JSON value with which ``fetch`` goes on *after* this page, None at the end.
+    ``total`` is how many rows the whole stream has, where the source says so.
+    """
+
+    rows: Iterable[Payload | BadRow]
+    cursor: Any = None
+    total: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """Another record a value points to: by its id in the same feed, by its key, or by both.
+
+    ``stream`` names the stream whose ids are meant. ``optional`` says that a target nobody
+    knows leaves the relation empty instead of rejecting the record.
+    """
+
+    stream: str
+    external_id: str = ""
+    key: str = ""
+    optional: bool = False

@@ -1,0 +1,136 @@
+"""A stream: one kind of record in a feed, and how it becomes rows of one model."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass, field
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import Any
+
+from ..exceptions import ConfigurationError
+from .mapping import Converter, compile_fields, converter, identifier, map_fields
+from .records import Payload
+
+#: The models of the streams everybody has; any other stream names its own.
+DEFAULT_MODELS = {
+    "products": "ecommerce_sync.Product",
+    "customers": "ecommerce_sync.Customer",
+    "orders": "ecommerce_sync.Order",
+}
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+def duration(text: str) -> timedelta:
+    """``"15m"``, ``"2h"``, ``"1d"`` or ``"30s"`` as a time span."""
+    match = re.fullmatch(r"([0-9]{1,6})([smhd])", text)
+    if match is None:
+        raise ConfigurationError(f"'{text}' is no time span; write for example 30s, 15m, 2h or 1d.")
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})
+
+
+@dataclass(frozen=True, slots=True)
+class Since:
+    """How to ask a source only for what changed: its field, its parameter, a safety overlap.
+
+    ``start`` is filled in when a run begins: the moment from which changes are wanted, or None
+    for everything.
+    """
+
+    field: str
+    param: str = ""
+    overlap: str = "0s"
+    start: datetime | None = None
+
+    @property
+    def value(self) -> str | None:
+        """The start less the overlap, as ISO 8601 in UTC, for the request."""
+        if self.start is None:
+            return None
+        return (self.start - duration(self.overlap)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """Rows the feed no longer has stay as they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """Rows the feed no longer has are archived, after a complete run and never more than this."""
+
+    max_ratio: float = 0.1
+
+
+@dataclass(frozen=True)
+class Stream:
+    """One kind of record: where it is, which model it becomes, what identifies it.
+
+    ``Stream("products", fields={"sku": "code", "name": "title"})``
+    """
+
+    name: str
+    _: KW_ONLY
+    #: Model field ← dotted path, converter or callable.
+    fields: Mapping[str, Any]
+    #: ``app.Model``; the streams products, customers and orders know theirs.
+    model: str = ""
+    #: The model's field that finds a row no link knows yet; the model's own ``sync_key`` if empty.
+    key: str = ""
+    #: The payload's own id: path, converter or callable; by default the key's value.
+    external_id: Any = None
+    #: What to append to the feed's base address.
+    path: str = ""
+    #: Where the list of records is in a document, as a dotted path; "" is the document itself.
+    records: str = ""
+    #: Query parameters sent with each request.
+    params: Mapping[str, Any] = field(default_factory=dict)
+    #: How one page leads to the next; the feed's own paginator if None.
+    paginator: Any = None
+    since: Since | None = None
+    missing: Keep | Archive = field(default_factory=Keep)
+    #: ISO code for amounts that come without one.
+    currency: str = ""
+    #: The decimal mark of numbers written as text.
+    decimal: str = "."
+    #: Whether keys that differ only in case are the same key.
+    casefold: bool = False
+    #: Rows with an equal value at this path are one record; it has them as ``rows``.
+    group_by: str = ""
+    #: Whether no rows at all is good news.
+    allow_empty: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.fields:
+            raise ConfigurationError(f"Stream '{self.name}' maps no fields; give it fields={{...}}.")
+        if not self.model_label:
+            raise ConfigurationError(
+                f"Stream '{self.name}' needs model='app.Model'; only products, customers and "
+                "orders have one by default."
+            )
+
+    @property
+    def model_label(self) -> str:
+        """The model's label, given or by the stream's name."""
+        return self.model or DEFAULT_MODELS.get(self.name, "")
+
+    @cached_property
+    def sources(self) -> dict[str, Converter]:
+        """The mapping, compiled."""
+        return compile_fields(self.fields)
+
+    def identify(self, payload: Payload, key: str) -> str:
+        """The record's id in the feed, or "" where it has none; ``key`` is the model's key field."""
+        if self.external_id is not None:
+            return identifier(self._id_source.extract(payload))
+        source = self.sources.get(key)
+        return identifier(source.extract(payload)) if source else ""
+
+    def map(self, payload: Payload) -> dict[str, Any]:
+        """The values the payload carries, by model field; raises ``RecordError``."""
+        return map_fields(self.sources, payload)
+
+    @cached_property
+    def _id_source(self) -> Converter:
+        return converter(self.external_id)

@@ -1,0 +1,165 @@
+"""Orders and their lines."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any, ClassVar
+
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from .base import SyncedModel
+from .catalog import Product
+from .customers import Customer
+from .fields import KeyField, MoneyField
+
+#: ``Order.source`` of an order that no feed brought: it was made here, by a person or a client.
+LOCAL_SOURCE = "local"
+ZERO = Decimal(0)
+
+
+class OrderStatus(models.TextChoices):
+    PENDING = "pending", _("pending")
+    PROCESSING = "processing", _("processing")
+    ON_HOLD = "on_hold", _("on hold")
+    SHIPPED = "shipped", _("shipped")
+    COMPLETED = "completed", _("completed")
+    CANCELLED = "cancelled", _("cancelled")
+    REFUNDED = "refunded", _("refunded")
+    FAILED = "failed", _("failed")
+
+
+class PaymentStatus(models.TextChoices):
+    UNKNOWN = "unknown", _("unknown")
+    PENDING = "pending", _("pending")
+    AUTHORIZED = "authorized", _("authorized")
+    PARTIALLY_PAID = "partially_paid", _("partially paid")
+    PAID = "paid", _("paid")
+    PARTIALLY_REFUNDED = "partially_refunded", _("partially refunded")
+    REFUNDED = "refunded", _("refunded")
+    VOIDED = "voided", _("voided")
+
+
+class FulfillmentStatus(models.TextChoices):
+    UNKNOWN = "unknown", _("unknown")
+    UNFULFILLED = "unfulfilled", _("unfulfilled")
+    PARTIAL = "partial", _("partial")
+    FULFILLED = "fulfilled", _("fulfilled")
+    RETURNED = "returned", _("returned")
+
+
+class Order(SyncedModel):
+    """An order as its source tells it; two shops may both have a number 1001.
+
+    The customer's e-mail and name are copied: an order outlives its customer.
+    """
+
+    sync_key: ClassVar[str] = "order_id"
+    sync_scope: ClassVar[str | None] = "source"
+    sync_children: ClassVar[tuple[str, ...]] = ("lines",)
+    sync_aliases: ClassVar[dict[str, dict[str, str]]] = {
+        "status": {
+            "canceled": "cancelled",
+            "open": "processing",
+            "closed": "completed",
+            "complete": "completed",
+            "delivered": "completed",
+            "in_progress": "processing",
+            "checkout_draft": "pending",
+        },
+        "fulfillment_status": {"partially_fulfilled": "partial", "shipped": "fulfilled"},
+    }
+
+    order_id = KeyField(_("order number"), max_length=64)
+    source = KeyField(_("source"), max_length=64, default=LOCAL_SOURCE)
+    customer = models.ForeignKey(
+        Customer, models.SET_NULL, null=True, blank=True, related_name="orders", verbose_name=_("customer")
+    )
+    customer_email = models.CharField(_("customer's e-mail"), max_length=254, blank=True)
+    customer_name = models.CharField(_("customer's name"), max_length=255, blank=True)
+    order_date = models.DateTimeField(_("date"), default=timezone.now)
+    currency = models.CharField(_("currency"), max_length=3, blank=True)
+    subtotal = MoneyField(_("subtotal"), default=ZERO)
+    discount_total = MoneyField(_("discount"), default=ZERO)
+    shipping_total = MoneyField(_("shipping"), default=ZERO)
+    tax_total = MoneyField(_("tax"), default=ZERO)
+    total_amount = MoneyField(_("total"), default=ZERO)
+    billing_address = models.JSONField(_("billing address"), default=dict, blank=True)
+    shipping_address = models.JSONField(_("shipping address"), default=dict, blank=True)
+    status = models.CharField(
+        _("status"), max_length=20, choices=OrderStatus, default=OrderStatus.PENDING
+    )
+    payment_status = models.CharField(
+        _("payment"), max_length=20, choices=PaymentStatus, default=PaymentStatus.UNKNOWN
+    )
+    fulfillment_status = models.CharField(
+        _("fulfillment"), max_length=20, choices=FulfillmentStatus, default=FulfillmentStatus.UNKNOWN
+    )
+    note = models.TextField(_("note"), blank=True)
+
+    class Meta:
+        verbose_name = _("order")
+        verbose_name_plural = _("orders")
+        constraints = [
+            models.UniqueConstraint(fields=["source", "order_id"], name="ecs_order_identity")
+        ]
+        indexes = [
+            models.Index(fields=["updated_at", "id"], name="ecs_order_updated"),
+            models.Index(fields=["status", "order_date"], name="ecs_order_status_date"),
+            models.Index(fields=["customer", "order_date"], name="ecs_order_customer_date"),
+            models.Index(fields=["order_date"], name="ecs_order_date"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.source} {self.order_id}"
+
+    @classmethod
+    def sync_complete(cls, values: dict[str, Any]) -> None:
+        """Fill in the totals that ``values`` does not carry, from the lines it does carry."""
+        lines = values.get("lines", ())
+        for line in lines:
+            if "line_total" not in line:
+                price, quantity = line.get("unit_price", ZERO), line.get("quantity", 1)
+                line["line_total"] = price * quantity - line.get("discount_amount", ZERO)
+        if "lines" not in values:
+            return
+        values.setdefault("subtotal", sum((line["line_total"] for line in lines), ZERO))
+        if "total_amount" not in values:
+            values["total_amount"] = (
+                values["subtotal"]
+                - values.get("discount_total", ZERO)
+                + values.get("shipping_total", ZERO)
+                + values.get("tax_total", ZERO)
+            )
+
+
+class OrderLine(models.Model):
+    """One position of an order; SKU, name and price are copied: a line outlives its product."""
+
+    #: Within its order, a line is known by its position.
+    sync_key: ClassVar[str] = "position"
+
+    order = models.ForeignKey(Order, models.CASCADE, related_name="lines", verbose_name=_("order"))
+    position = models.PositiveIntegerField(_("position"))
+    product = models.ForeignKey(
+        Product, models.SET_NULL, null=True, blank=True, related_name="order_lines", verbose_name=_("product")
+    )
+    sku = models.CharField(_("SKU"), max_length=100, blank=True)
+    name = models.CharField(_("name"), max_length=255, blank=True)
+    unit_price = MoneyField(_("unit price"), default=ZERO)
+    quantity = models.IntegerField(_("quantity"), default=1)
+    discount_amount = MoneyField(_("discount"), default=ZERO)
+    tax_amount = MoneyField(_("tax"), default=ZERO)
+    line_total = MoneyField(_("line total"), default=ZERO)
+
+    class Meta:
+        verbose_name = _("order line")
+        verbose_name_plural = _("order lines")
+        ordering = ["position"]
+        constraints = [
+            models.UniqueConstraint(fields=["order", "position"], name="ecs_orderline_identity")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.position}: {self.quantity} × {self.sku or self.name}"

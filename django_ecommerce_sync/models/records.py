@@ -1,0 +1,233 @@
+"""What is kept about synchronisation itself: runs, rejected rows, links, schedules."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.conf import settings as django_settings
+from django.db import models
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+from .fields import KeyField
+
+#: What a record can become, in the order they are reported. ``read`` is the sum of all but
+#: ``archived``, which counts rows the feed no longer has.
+OUTCOMES = ("created", "updated", "unchanged", "duplicate", "skipped", "rejected")
+COUNTS = ("read", *OUTCOMES, "archived")
+
+
+class RunStatus(models.TextChoices):
+    QUEUED = "queued", _("queued")
+    RUNNING = "running", _("running")
+    SUCCEEDED = "succeeded", _("succeeded")
+    PARTIAL = "partial", _("partial")
+    FAILED = "failed", _("failed")
+    CANCELLED = "cancelled", _("cancelled")
+
+
+ACTIVE = (RunStatus.QUEUED, RunStatus.RUNNING)
+#: The value of ``SyncRun.slot`` while a run is queued or running; NULL afterwards.
+SLOT = "A"
+
+
+class SyncRun(models.Model):
+    """One run of one feed: the job itself, its progress and, when it is over, its result.
+
+    The row is what counts; a broker's message only says that there is one.
+    """
+
+    feed = KeyField(_("feed"), max_length=64)
+    status = models.CharField(
+        _("status"), max_length=10, choices=RunStatus, default=RunStatus.QUEUED
+    )
+    # MySQL has no partial unique index, but a unique index allows any number of NULLs.
+    slot = models.CharField(max_length=1, null=True, default=SLOT, editable=False)  # noqa: DJ001
+
+    streams = models.JSONField(_("streams"), default=list, blank=True)
+    dry_run = models.BooleanField(_("dry run"), default=False)
+    full = models.BooleanField(_("full"), default=False)
+    since = models.DateTimeField(_("since"), null=True, blank=True)
+    limit = models.PositiveIntegerField(_("limit"), null=True, blank=True)
+    retry_of = models.ForeignKey(
+        "self", models.SET_NULL, null=True, blank=True, related_name="retries", verbose_name=_("retry of")
+    )
+    requested_by = models.ForeignKey(
+        django_settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("requested by"),
+    )
+    trigger = models.CharField(_("trigger"), max_length=20, default="cli")
+
+    # counts: {stream: {outcome: n}}; totals: {stream: rows the source announces}
+    counts = models.JSONField(_("counts"), default=dict, blank=True)
+    totals = models.JSONField(_("announced"), default=dict, blank=True)
+    # where the next batch begins: {"stream": name, "page": cursor, "offset": rows into that page}
+    cursor = models.JSONField(_("cursor"), default=dict, blank=True)
+    batch_number = models.PositiveIntegerField(_("batches"), default=0)
+    error_code = models.CharField(_("error code"), max_length=64, blank=True)
+    error = models.TextField(_("error"), blank=True)
+
+    owner = models.CharField(_("owner"), max_length=64, blank=True)
+    fence = models.PositiveIntegerField(_("fence"), default=0)
+    lease_until = models.DateTimeField(_("lease until"), null=True, blank=True)
+    attempts = models.PositiveIntegerField(_("attempts"), default=0)
+    stalled_attempts = models.PositiveIntegerField(_("attempts without progress"), default=0)
+    cancel_requested = models.BooleanField(_("cancel requested"), default=False)
+
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+    started_at = models.DateTimeField(_("started at"), null=True, blank=True)
+    finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("sync run")
+        verbose_name_plural = _("sync runs")
+        ordering = ["-id"]
+        constraints = [models.UniqueConstraint(fields=["feed", "slot"], name="ecs_run_slot")]
+        indexes = [models.Index(fields=["status", "lease_until"], name="ecs_run_due")]
+        permissions = [("run_sync", _("Can start, cancel and retry sync runs"))]
+
+    def __str__(self) -> str:
+        return f"{self.feed} #{self.pk}"
+
+    def get_absolute_url(self) -> str:
+        return reverse("ecommerce_sync:syncrun-detail", args=[self.pk])
+
+    @property
+    def is_active(self) -> bool:
+        """Whether the run is still queued or running."""
+        return self.status in ACTIVE
+
+    @property
+    def seconds(self) -> float | None:
+        """How long the run took, once it is over."""
+        if self.started_at is None or self.finished_at is None:
+            return None
+        return round((self.finished_at - self.started_at).total_seconds(), 3)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The run as the command line prints it and scripts read it."""
+        return {
+            "run": self.pk,
+            "feed": self.feed,
+            "status": self.status,
+            "dry_run": self.dry_run,
+            "streams": self.counts,
+            "error": {"code": self.error_code, "message": self.error} if self.error_code else None,
+            "seconds": self.seconds,
+        }
+
+
+class IssueState(models.TextChoices):
+    OPEN = "open", _("open")
+    RESOLVED = "resolved", _("resolved")
+
+
+class SyncIssue(models.Model):
+    """A record that was rejected: where it stood, what was wrong with it, and what to do.
+
+    The record itself is not kept, for it may hold personal data nobody asked for; a retry
+    reads it from the feed again.
+    """
+
+    run = models.ForeignKey(SyncRun, models.CASCADE, related_name="issues", verbose_name=_("run"))
+    feed = KeyField(_("feed"), max_length=64)
+    stream = KeyField(_("stream"), max_length=64)
+    position = models.PositiveBigIntegerField(_("position"), null=True, blank=True)
+    external_id = KeyField(_("external id"), max_length=191, blank=True)
+    key = models.CharField(_("key"), max_length=191, blank=True)
+    field = models.CharField(_("field"), max_length=191, blank=True)
+    code = models.CharField(_("code"), max_length=64)
+    message = models.CharField(_("message"), max_length=500)
+    excerpt = models.CharField(_("excerpt"), max_length=100, blank=True)
+    state = models.CharField(
+        _("state"), max_length=10, choices=IssueState, default=IssueState.OPEN
+    )
+    resolved_by = models.ForeignKey(
+        SyncRun, models.SET_NULL, null=True, blank=True, related_name="resolved_issues", verbose_name=_("resolved by")
+    )
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("rejected row")
+        verbose_name_plural = _("rejected rows")
+        ordering = ["id"]
+        indexes = [
+            models.Index(fields=["feed", "stream", "state", "external_id"], name="ecs_issue_row"),
+            models.Index(fields=["run", "code"], name="ecs_issue_run_code"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.stream} {self.external_id or self.position}: {self.message}"
+
+
+class SyncLink(models.Model):
+    """That a feed's record *is* a certain row: identity that survives a renamed SKU.
+
+    ``hash`` is the digest of the record when it was last applied, together with the mapping;
+    an equal digest means there is nothing to do. An empty one asks for a full comparison.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    feed = KeyField(_("feed"), max_length=64)
+    stream = KeyField(_("stream"), max_length=64)
+    external_id = KeyField(_("external id"), max_length=191)
+    model = KeyField(_("model"), max_length=100)
+    object_id = KeyField(_("object id"), max_length=64)
+    hash = models.CharField(_("hash"), max_length=32, blank=True)
+    # Plain numbers, not foreign keys: runs are pruned, and every constraint costs each row.
+    first_run = models.BigIntegerField(_("first run"))
+    last_changed_run = models.BigIntegerField(_("last changed in run"))
+    last_seen_run = models.BigIntegerField(_("last seen in run"))
+
+    class Meta:
+        verbose_name = _("link")
+        verbose_name_plural = _("links")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["feed", "stream", "external_id"], name="ecs_link_identity"
+            )
+        ]
+        indexes = [models.Index(fields=["model", "object_id"], name="ecs_link_object")]
+
+    def __str__(self) -> str:
+        return f"{self.feed}/{self.stream}/{self.external_id} → {self.model} {self.object_id}"
+
+
+class SyncSchedule(models.Model):
+    """When a feed runs by itself. Settings give the first value; afterwards people own it."""
+
+    feed = KeyField(_("feed"), max_length=64, unique=True)
+    cron = models.CharField(
+        _("cron line"), max_length=100, help_text=_("Five fields: minute hour day month weekday.")
+    )
+    enabled = models.BooleanField(_("enabled"), default=True)
+    next_run_at = models.DateTimeField(_("next run"), null=True, blank=True)
+    last_run = models.ForeignKey(
+        SyncRun, models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("last run")
+    )
+
+    class Meta:
+        verbose_name = _("schedule")
+        verbose_name_plural = _("schedules")
+        ordering: ClassVar[list[str]] = ["feed"]
+
+    def __str__(self) -> str:
+        return f"{self.feed}: {self.cron}"
+
+
+class RevokedToken(models.Model):
+    """A refresh token that may not be used again; the unique id decides who used it first."""
+
+    jti = KeyField(_("token id"), max_length=64, unique=True)
+    expires_at = models.DateTimeField(_("expires at"), db_index=True)
+
+    class Meta:
+        verbose_name = _("revoked token")
+        verbose_name_plural = _("revoked tokens")
+
+    def __str__(self) -> str:
+        return self.jti

@@ -1,0 +1,9 @@
+"""Payloads to rows: match (only reads) → changes → apply (only writes) → report.
+
+The doors (command line, tasks, admin, API) call the names below and nothing deeper.
+"""
+
+from .runner import execute
+from .runs import cancel, dispatch, dispatch_due, request_run, retry
+
+__all__ = ["cancel", "dispatch", "dispatch_due", "execute", "request_run", "retry"]

@@ -1,0 +1,1 @@
+"""A host project's own app, with models of its own that feeds fill."""
