@@ -3,7 +3,7 @@
 from .base import SyncedModel
 from .catalog import Availability, Product, ProductStatus
 from .customers import Customer, CustomerStatus
-from .fields import KeyField, MoneyField
+from .fields import CURRENCIES, CodeField, CurrencyField, EmailKeyField, KeyField, MoneyField
 from .orders import (
     LOCAL_SOURCE,
     FulfillmentStatus,
@@ -29,12 +29,16 @@ from .records import (
 __all__ = [
     "ACTIVE",
     "COUNTS",
+    "CURRENCIES",
     "LOCAL_SOURCE",
     "OUTCOMES",
     "SLOT",
     "Availability",
+    "CodeField",
+    "CurrencyField",
     "Customer",
     "CustomerStatus",
+    "EmailKeyField",
     "FulfillmentStatus",
     "IssueState",
     "KeyField",

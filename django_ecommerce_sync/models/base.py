@@ -19,8 +19,12 @@ class SyncedModel(models.Model):
     sync_key: ClassVar[str]
     #: A field that holds the feed's alias and is part of the identity, or None.
     sync_scope: ClassVar[str | None] = None
-    #: Child rows by the name a mapping gives them: name -> (accessor of the child model).
+    #: The related names of child rows that come with the record.
     sync_children: ClassVar[tuple[str, ...]] = ()
+    #: Relation → {own field: fields of the related row}: what is copied when the feed is silent.
+    sync_snapshots: ClassVar[dict[str, dict[str, tuple[str, ...]]]] = {}
+    #: Field with choices → {how feeds spell it, in lower_snake_case: our value}.
+    sync_aliases: ClassVar[dict[str, dict[str, str]]] = {}
 
     archived_at = models.DateTimeField(_("archived at"), null=True, blank=True, editable=False)
     version = models.PositiveIntegerField(_("version"), default=1, editable=False)

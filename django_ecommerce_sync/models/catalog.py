@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from django.core.validators import MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from .base import SyncedModel
-from .fields import KeyField, MoneyField
+from .fields import CodeField, CurrencyField, KeyField, MoneyField
 
 
 class Availability(models.TextChoices):
@@ -28,7 +29,6 @@ class Product(SyncedModel):
     """One thing that can be sold under one SKU; variants share ``group_key``."""
 
     sync_key: ClassVar[str] = "sku"
-    #: Spellings of feeds for the values of a field with choices (compared as lower_snake_case).
     sync_aliases: ClassVar[dict[str, dict[str, str]]] = {
         "availability": {
             "instock": "in_stock",
@@ -44,25 +44,32 @@ class Product(SyncedModel):
             "on_backorder": "backorder",
             "back_order": "backorder",
         },
-        "status": {"publish": "active", "published": "active", "private": "draft", "pending": "draft"},
+        "status": {
+            "publish": "active",
+            "published": "active",
+            "private": "draft",
+            "pending": "draft",
+        },
     }
 
     sku = KeyField(_("SKU"), max_length=100, unique=True)
     name = models.CharField(_("name"), max_length=255, blank=True)
     description = models.TextField(_("description"), blank=True)
-    price = MoneyField(_("price"))
-    compare_at_price = MoneyField(_("compare-at price"), null=True, blank=True)
-    currency = models.CharField(_("currency"), max_length=3, blank=True)
+    price = MoneyField(_("price"), validators=[MinValueValidator(0)])
+    compare_at_price = MoneyField(
+        _("compare-at price"), null=True, blank=True, validators=[MinValueValidator(0)]
+    )
+    currency = CurrencyField(_("currency"), blank=True)
     inventory_count = models.IntegerField(_("inventory"), default=0)
     reserved_count = models.IntegerField(_("reserved"), default=0)
     availability = models.CharField(
         _("availability"), max_length=20, choices=Availability, default=Availability.IN_STOCK
     )
     brand = models.CharField(_("brand"), max_length=128, blank=True, db_index=True)
-    gtin = models.CharField(_("GTIN"), max_length=14, blank=True)
-    mpn = models.CharField(_("MPN"), max_length=70, blank=True)
+    gtin = CodeField(_("GTIN"), max_length=14, blank=True)
+    mpn = CodeField(_("MPN"), max_length=70, blank=True)
     category = models.CharField(_("category"), max_length=255, blank=True)
-    group_key = models.CharField(_("group key"), max_length=128, blank=True, db_index=True)
+    group_key = CodeField(_("group key"), max_length=128, blank=True, db_index=True)
     url = models.TextField(_("address"), blank=True)
     image_url = models.TextField(_("image address"), blank=True)
     attributes = models.JSONField(_("attributes"), default=dict, blank=True)

@@ -8,7 +8,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from .base import SyncedModel
-from .fields import KeyField
+from .fields import CodeField, EmailKeyField
 
 
 class CustomerStatus(models.TextChoices):
@@ -25,10 +25,10 @@ class Customer(SyncedModel):
         "status": {"enabled": "active", "invited": "active", "declined": "disabled"}
     }
 
-    email = KeyField(_("e-mail"), max_length=254, unique=True, null=True, blank=True)  # noqa: DJ001
+    email = EmailKeyField(_("e-mail"), max_length=254, unique=True, null=True, blank=True)
     first_name = models.CharField(_("first name"), max_length=150, blank=True)
     last_name = models.CharField(_("last name"), max_length=150, blank=True)
-    phone = models.CharField(_("phone"), max_length=64, blank=True)
+    phone = CodeField(_("phone"), max_length=64, blank=True)
     company = models.CharField(_("company"), max_length=255, blank=True)
     address = models.JSONField(_("address"), default=dict, blank=True)
     status = models.CharField(

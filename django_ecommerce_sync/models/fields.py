@@ -2,10 +2,30 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from typing import Any
 
+import idna
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.utils.translation import gettext_lazy as _
+
+#: The active codes of ISO 4217 for money (funds, metals and test codes are left out).
+CURRENCIES = frozenset(
+    """
+    AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BTN BWP
+    BYN BZD CAD CDF CHF CLP CNY COP CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP
+    GEL GHS GIP GMD GNF GTQ GYD HKD HNL HTG HUF IDR ILS INR IQD IRR ISK JMD JOD JPY KES KGS KHR
+    KMF KPW KRW KWD KYD KZT LAK LBP LKR LRD LSL LYD MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK
+    MXN MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RUB RWF SAR
+    SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS
+    UAH UGX USD UYU UZS VED VES VND VUV WST XAF XCD XCG XOF XPF YER ZAR ZMW ZWG
+    """.split()
+)
+# What a spreadsheet makes of a long number: the digits it left out cannot be had back.
+_SCIENTIFIC = re.compile(r"[0-9](\.[0-9]+)?[eE]\+[0-9]+")
 
 
 class KeyField(models.CharField):  # type: ignore[type-arg]
@@ -21,6 +41,67 @@ class KeyField(models.CharField):  # type: ignore[type-arg]
         if connection.vendor == "mysql":
             parameters["collation"] = "utf8mb4_bin"
         return parameters
+
+    def normalize(self, text: str) -> str:
+        """The one spelling under which a key is stored and compared: NFC, trimmed, case kept.
+
+        Raises ``ValidationError`` for what can be no key.
+        """
+        text = text.strip()
+        if not text.isascii():
+            text = unicodedata.normalize("NFC", text)
+        if not text.isprintable():
+            raise ValidationError(_("It has control or invisible characters."), code="invalid_key")
+        if len(text) > (self.max_length or len(text)):
+            raise ValidationError(
+                _("It is longer than %(limit)d characters."),
+                code="invalid_key",
+                params={"limit": self.max_length},
+            )
+        if _SCIENTIFIC.fullmatch(text):
+            raise ValidationError(
+                _("It looks like a number a spreadsheet has shortened."), code="suspicious_key"
+            )
+        return text
+
+
+class EmailKeyField(KeyField):
+    """An e-mail address as a key: trimmed, lower case, its domain as IDNA.
+
+    Deliberately lenient: a shop has sold to this address, so it is not ours to refuse it for
+    an unusual local part.
+    """
+
+    def normalize(self, text: str) -> str:
+        local, at, domain = super().normalize(text).lower().rpartition("@")
+        if not (local and at and domain) or re.search(r"[\s\"(),:;<>\\]", local + domain):
+            raise ValidationError(_("It is no e-mail address."), code="invalid_email")
+        if not domain.isascii():
+            try:
+                domain = idna.encode(domain, uts46=True).decode()
+            except idna.IDNAError:
+                raise ValidationError(_("Its domain cannot exist."), code="invalid_email") from None
+        return f"{local}@{domain}"
+
+
+class CodeField(models.CharField):  # type: ignore[type-arg]
+    """Text that is a code of some kind: a number is taken as its digits."""
+
+
+def validate_currency(code: str) -> None:
+    """Refuse what is no currency of ISO 4217."""
+    if code not in CURRENCIES:
+        raise ValidationError(_("It is no ISO 4217 currency code."), code="invalid_currency")
+
+
+class CurrencyField(models.CharField):  # type: ignore[type-arg]
+    """An ISO 4217 code in capitals."""
+
+    default_validators = [validate_currency]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("max_length", 3)
+        super().__init__(*args, **kwargs)
 
 
 class MoneyField(models.DecimalField):  # type: ignore[type-arg]

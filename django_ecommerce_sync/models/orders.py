@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, ClassVar
 
@@ -12,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from .base import SyncedModel
 from .catalog import Product
 from .customers import Customer
-from .fields import KeyField, MoneyField
+from .fields import CurrencyField, KeyField, MoneyField
 
 #: ``Order.source`` of an order that no feed brought: it was made here, by a person or a client.
 LOCAL_SOURCE = "local"
@@ -58,6 +59,9 @@ class Order(SyncedModel):
     sync_key: ClassVar[str] = "order_id"
     sync_scope: ClassVar[str | None] = "source"
     sync_children: ClassVar[tuple[str, ...]] = ("lines",)
+    sync_snapshots: ClassVar[dict[str, dict[str, tuple[str, ...]]]] = {
+        "customer": {"customer_email": ("email",), "customer_name": ("first_name", "last_name")}
+    }
     sync_aliases: ClassVar[dict[str, dict[str, str]]] = {
         "status": {
             "canceled": "cancelled",
@@ -74,12 +78,17 @@ class Order(SyncedModel):
     order_id = KeyField(_("order number"), max_length=64)
     source = KeyField(_("source"), max_length=64, default=LOCAL_SOURCE)
     customer = models.ForeignKey(
-        Customer, models.SET_NULL, null=True, blank=True, related_name="orders", verbose_name=_("customer")
+        Customer,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="orders",
+        verbose_name=_("customer"),
     )
     customer_email = models.CharField(_("customer's e-mail"), max_length=254, blank=True)
     customer_name = models.CharField(_("customer's name"), max_length=255, blank=True)
     order_date = models.DateTimeField(_("date"), default=timezone.now)
-    currency = models.CharField(_("currency"), max_length=3, blank=True)
+    currency = CurrencyField(_("currency"), blank=True)
     subtotal = MoneyField(_("subtotal"), default=ZERO)
     discount_total = MoneyField(_("discount"), default=ZERO)
     shipping_total = MoneyField(_("shipping"), default=ZERO)
@@ -94,7 +103,10 @@ class Order(SyncedModel):
         _("payment"), max_length=20, choices=PaymentStatus, default=PaymentStatus.UNKNOWN
     )
     fulfillment_status = models.CharField(
-        _("fulfillment"), max_length=20, choices=FulfillmentStatus, default=FulfillmentStatus.UNKNOWN
+        _("fulfillment"),
+        max_length=20,
+        choices=FulfillmentStatus,
+        default=FulfillmentStatus.UNKNOWN,
     )
     note = models.TextField(_("note"), blank=True)
 
@@ -115,23 +127,39 @@ class Order(SyncedModel):
         return f"{self.source} {self.order_id}"
 
     @classmethod
-    def sync_complete(cls, values: dict[str, Any]) -> None:
-        """Fill in the totals that ``values`` does not carry, from the lines it does carry."""
-        lines = values.get("lines", ())
-        for line in lines:
-            if "line_total" not in line:
-                price, quantity = line.get("unit_price", ZERO), line.get("quantity", 1)
-                line["line_total"] = price * quantity - line.get("discount_amount", ZERO)
+    def sync_complete(cls, values: dict[str, Any], stored: Mapping[str, Any]) -> None:
+        """Fill in the totals ``values`` does not carry, where it carries the lines they sum up.
+
+        ``stored`` is the order as it is now, with its lines; empty for a new one.
+        """
         if "lines" not in values:
             return
-        values.setdefault("subtotal", sum((line["line_total"] for line in lines), ZERO))
+        old_lines = stored.get("lines", ())
+        for index, line in enumerate(values["lines"]):
+            _complete_line(line, old_lines[index] if index < len(old_lines) else {})
+        values.setdefault("subtotal", sum((line["line_total"] for line in values["lines"]), ZERO))
         if "total_amount" not in values:
+
+            def part(name: str) -> Decimal:
+                return Decimal(values.get(name, stored.get(name, ZERO)))
+
             values["total_amount"] = (
                 values["subtotal"]
-                - values.get("discount_total", ZERO)
-                + values.get("shipping_total", ZERO)
-                + values.get("tax_total", ZERO)
+                - part("discount_total")
+                + part("shipping_total")
+                + part("tax_total")
             )
+
+
+def _complete_line(line: dict[str, Any], stored: Mapping[str, Any]) -> None:
+    if "line_total" in line:
+        return
+
+    def part(name: str, default: Decimal) -> Decimal:
+        return Decimal(line.get(name, stored.get(name, default)))
+
+    amount = part("unit_price", ZERO) * part("quantity", Decimal(1))
+    line["line_total"] = amount - part("discount_amount", ZERO)
 
 
 class OrderLine(models.Model):
@@ -139,11 +167,19 @@ class OrderLine(models.Model):
 
     #: Within its order, a line is known by its position.
     sync_key: ClassVar[str] = "position"
+    sync_snapshots: ClassVar[dict[str, dict[str, tuple[str, ...]]]] = {
+        "product": {"sku": ("sku",), "name": ("name",), "unit_price": ("price",)}
+    }
 
     order = models.ForeignKey(Order, models.CASCADE, related_name="lines", verbose_name=_("order"))
     position = models.PositiveIntegerField(_("position"))
     product = models.ForeignKey(
-        Product, models.SET_NULL, null=True, blank=True, related_name="order_lines", verbose_name=_("product")
+        Product,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="order_lines",
+        verbose_name=_("product"),
     )
     sku = models.CharField(_("SKU"), max_length=100, blank=True)
     name = models.CharField(_("name"), max_length=255, blank=True)

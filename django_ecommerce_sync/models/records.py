@@ -50,7 +50,12 @@ class SyncRun(models.Model):
     since = models.DateTimeField(_("since"), null=True, blank=True)
     limit = models.PositiveIntegerField(_("limit"), null=True, blank=True)
     retry_of = models.ForeignKey(
-        "self", models.SET_NULL, null=True, blank=True, related_name="retries", verbose_name=_("retry of")
+        "self",
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="retries",
+        verbose_name=_("retry of"),
     )
     requested_by = models.ForeignKey(
         django_settings.AUTH_USER_MODEL,
@@ -108,6 +113,11 @@ class SyncRun(models.Model):
             return None
         return round((self.finished_at - self.started_at).total_seconds(), 3)
 
+    def counts_of(self, stream: str) -> dict[str, int]:
+        """A stream's counts in the order they are reported; MySQL keeps JSON in its own order."""
+        counts = self.counts.get(stream, {})
+        return {name: counts.get(name, 0) for name in COUNTS}
+
     def as_dict(self) -> dict[str, Any]:
         """The run as the command line prints it and scripts read it."""
         return {
@@ -115,7 +125,7 @@ class SyncRun(models.Model):
             "feed": self.feed,
             "status": self.status,
             "dry_run": self.dry_run,
-            "streams": self.counts,
+            "streams": {name: self.counts_of(name) for name in self.counts},
             "error": {"code": self.error_code, "message": self.error} if self.error_code else None,
             "seconds": self.seconds,
         }
@@ -143,11 +153,14 @@ class SyncIssue(models.Model):
     code = models.CharField(_("code"), max_length=64)
     message = models.CharField(_("message"), max_length=500)
     excerpt = models.CharField(_("excerpt"), max_length=100, blank=True)
-    state = models.CharField(
-        _("state"), max_length=10, choices=IssueState, default=IssueState.OPEN
-    )
+    state = models.CharField(_("state"), max_length=10, choices=IssueState, default=IssueState.OPEN)
     resolved_by = models.ForeignKey(
-        SyncRun, models.SET_NULL, null=True, blank=True, related_name="resolved_issues", verbose_name=_("resolved by")
+        SyncRun,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="resolved_issues",
+        verbose_name=_("resolved by"),
     )
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
 
@@ -207,7 +220,12 @@ class SyncSchedule(models.Model):
     enabled = models.BooleanField(_("enabled"), default=True)
     next_run_at = models.DateTimeField(_("next run"), null=True, blank=True)
     last_run = models.ForeignKey(
-        SyncRun, models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("last run")
+        SyncRun,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("last run"),
     )
 
     class Meta:

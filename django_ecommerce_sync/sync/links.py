@@ -30,10 +30,8 @@ def drop_links(sender: type[models.Model], instance: models.Model, **kwargs: Any
         _links_of(instance).delete()
 
 
-def _links_of(instance: models.Model) -> "models.QuerySet[SyncLink]":
-    return SyncLink.objects.filter(
-        model=instance._meta.label_lower, object_id=str(instance.pk)
-    )
+def _links_of(instance: models.Model) -> models.QuerySet[SyncLink]:
+    return SyncLink.objects.filter(model=instance._meta.label_lower, object_id=str(instance.pk))
 
 
 def _may_be_linked(model: type[models.Model]) -> bool:

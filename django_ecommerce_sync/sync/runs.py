@@ -1,10 +1,38 @@
-"""Asking for runs, handing them to whoever carries them out, and looking after them."""
+"""Asking for runs, handing them to whoever carries them out, and looking after them.
 
+The row is the job; a broker's message only says that there is one. Whatever happens to the
+message, ``dispatch_due`` finds the row.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
-from ..models import SyncRun
+from celery import current_app
+from celery.schedules import crontab
+from django.db import IntegrityError, close_old_connections, transaction
+from django.db.models import Q
+from django.utils import timezone
+from kombu.exceptions import OperationalError as BrokerError
+
+from ..conf import settings
+from ..exceptions import ConfigurationError
+from ..feeds import get_feed
+from ..models import ACTIVE, RunStatus, SyncRun, SyncSchedule
+from .lease import DatabaseNow
+from .runner import execute
+
+logger = logging.getLogger(__name__)
+
+#: The doorbell's name; sent by name, for the task stands above this module.
+EXECUTE_TASK = "django_ecommerce_sync.tasks.execute_run"
+#: A run queued longer than this has lost its message.
+_QUEUED_TOO_LONG = timedelta(seconds=60)
 
 
 def request_run(
@@ -18,30 +46,173 @@ def request_run(
     trigger: str = "cli",
     requested_by: Any = None,
 ) -> tuple[SyncRun, bool]:
-    """A new queued run of ``feed``, or the one that is queued or running already; and whether it is new.
+    """A new queued run of ``feed`` and True, or the run that is active already and False.
 
     Raises FeedNotFound or ConfigurationError for a name that does not exist.
     """
-    raise NotImplementedError
+    with get_feed(feed) as source:
+        for name in streams:
+            source.stream(name)
+    wish = SyncRun(
+        feed=feed,
+        streams=list(streams),
+        dry_run=dry_run,
+        full=full,
+        since=since,
+        limit=limit,
+        trigger=trigger,
+        requested_by=requested_by,
+    )
+    return _queue(wish)
 
 
 def retry(run: SyncRun, *, trigger: str = "cli", requested_by: Any = None) -> tuple[SyncRun, bool]:
     """A new queued run that reads the feed again and applies only the rows rejected in ``run``."""
-    raise NotImplementedError
+    with get_feed(run.feed):
+        pass
+    streams = sorted(set(run.issues.filter(state="open").values_list("stream", flat=True)))
+    wish = SyncRun(
+        feed=run.feed,
+        streams=streams or run.streams,
+        retry_of=run,
+        trigger=trigger,
+        requested_by=requested_by,
+    )
+    return _queue(wish)
+
+
+def _queue(wish: SyncRun) -> tuple[SyncRun, bool]:
+    """Insert the run; the unique slot decides who was first."""
+    for _ in range(3):
+        try:
+            with transaction.atomic():
+                wish.save(force_insert=True)
+            return wish, True
+        except IntegrityError:
+            active = SyncRun.objects.filter(feed=wish.feed, slot__isnull=False).first()
+            if active is not None:
+                return active, False
+            wish.pk = None  # it ended just now: try once more
+    raise ConfigurationError(f"Feed '{wish.feed}' could not be queued; try again.")
 
 
 def cancel(run: SyncRun) -> SyncRun:
-    """End a queued run now, a running one after its present batch; a finished one stays as it is."""
-    raise NotImplementedError
+    """End a queued run now, a running one after its batch; a finished one stays as it is."""
+    ended = {"status": RunStatus.CANCELLED, "slot": None, "finished_at": timezone.now()}
+    runs = SyncRun.objects.filter(pk=run.pk)
+    if not runs.filter(status=RunStatus.QUEUED).update(**ended):
+        runs.filter(status=RunStatus.RUNNING).update(cancel_requested=True)
+    run.refresh_from_db()
+    return run
 
 
 def dispatch(run: SyncRun) -> str:
-    """Hand a queued run to the configured runner, after commit. Returns "celery", "thread", "inline", or
-    "deferred" when the broker cannot be reached (dispatch_due will hand it over later). Does not raise."""
-    raise NotImplementedError
+    """Hand a queued run to the configured runner once the transaction has committed.
+
+    Returns ``celery``, ``thread``, ``inline``, or ``deferred`` when the broker cannot be
+    reached: ``dispatch_due`` hands it over later. Does not raise.
+    """
+    kind = runner_kind()
+    outcome = [kind]
+
+    def hand_over() -> None:
+        outcome[0] = _HAND_OVER[kind](run.pk)
+
+    transaction.on_commit(hand_over, robust=True)
+    return outcome[0]
+
+
+def runner_kind() -> str:
+    """``celery``, ``thread`` or ``inline``: what ``RUNNER`` comes down to here."""
+    if settings.RUNNER != "auto":
+        if settings.RUNNER not in _HAND_OVER:
+            raise ConfigurationError(
+                f"RUNNER is '{settings.RUNNER}'; it can be auto, {', '.join(_HAND_OVER)}."
+            )
+        return settings.RUNNER
+    return "celery" if current_app.conf.broker_url else "thread"
+
+
+def _by_celery(run_id: int) -> str:
+    try:
+        current_app.send_task(EXECUTE_TASK, args=[run_id], retry=False, ignore_result=True)
+    except (BrokerError, OSError) as error:
+        logger.warning("Run %s waits for the broker: %s", run_id, type(error).__name__)
+        return "deferred"
+    return "celery"
+
+
+def _by_thread(run_id: int) -> str:
+    threading.Thread(
+        target=partial(_in_thread, run_id), name=f"sync-run-{run_id}", daemon=True
+    ).start()
+    return "thread"
+
+
+def _in_thread(run_id: int) -> None:
+    try:
+        execute(run_id)
+    finally:
+        close_old_connections()
+
+
+def _inline(run_id: int) -> str:
+    execute(run_id)
+    return "inline"
+
+
+_HAND_OVER = {"celery": _by_celery, "thread": _by_thread, "inline": _inline}
 
 
 def dispatch_due() -> list[SyncRun]:
-    """What beat or cron calls every minute: start due schedules, hand over queued runs nobody
-    took, and runs whose worker has died. Returns the runs handed over."""
-    raise NotImplementedError
+    """Start what is due and pick up what was lost; beat or cron calls it every minute.
+
+    Due are schedules whose time has come; lost are queued runs nobody took and running ones
+    whose worker has died. Returns the runs handed over.
+    """
+    add_schedules()
+    runs = [*_scheduled(), *_lost()]
+    for run in runs:
+        dispatch(run)
+    return runs
+
+
+def add_schedules() -> None:
+    """Give every feed with a ``SCHEDULE`` its row; an existing row is people's, and stays."""
+    for feed, configured in settings.FEEDS.items():
+        if cron := configured.get("SCHEDULE"):
+            first = {"cron": cron, "next_run_at": next_time(cron, timezone.now())}
+            SyncSchedule.objects.get_or_create(feed=feed, defaults=first)
+
+
+def next_time(cron: str, after: datetime) -> datetime:
+    """The first moment of a cron line after ``after``; raises ConfigurationError for a bad line."""
+    try:
+        schedule = crontab.from_string(cron)
+    except (ValueError, TypeError) as error:
+        raise ConfigurationError(f"'{cron}' is no cron line: {error}") from error
+    last, delta, _ = schedule.remaining_delta(after)
+    return timezone.localtime(last + delta, timezone=after.tzinfo)
+
+
+def _scheduled() -> list[SyncRun]:
+    now = timezone.now()
+    due = Q(next_run_at__lte=now) | Q(next_run_at__isnull=True)
+    runs = []
+    for schedule in SyncSchedule.objects.filter(due, enabled=True):
+        # However many beats look at it, the one whose update still finds the old time has it.
+        mine = SyncSchedule.objects.filter(pk=schedule.pk, next_run_at=schedule.next_run_at)
+        if not mine.update(next_run_at=next_time(schedule.cron, now)):
+            continue
+        if schedule.next_run_at is None or schedule.feed not in settings.FEEDS:
+            continue
+        run, _ = request_run(schedule.feed, trigger="schedule")
+        SyncSchedule.objects.filter(pk=schedule.pk).update(last_run=run)
+        runs.append(run)
+    return runs
+
+
+def _lost() -> list[SyncRun]:
+    queued = Q(status=RunStatus.QUEUED, created_at__lt=timezone.now() - _QUEUED_TOO_LONG)
+    silent = Q(status=RunStatus.RUNNING, lease_until__lt=DatabaseNow())
+    return list(SyncRun.objects.filter(queued | silent, status__in=ACTIVE).order_by("pk"))

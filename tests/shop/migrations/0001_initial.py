@@ -4,24 +4,27 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Gadget',
+            name="Gadget",
             fields=[
-                ('id', models.AutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('serial', models.CharField(max_length=64, unique=True)),
-                ('name', models.CharField(blank=True, max_length=200)),
-                ('watts', models.PositiveIntegerField(blank=True, null=True)),
-                ('launched', models.DateField(blank=True, null=True)),
-                ('refurbished', models.BooleanField(default=False)),
-                ('notes', models.TextField(blank=True)),
-                ('specs', models.JSONField(blank=True, default=dict)),
+                (
+                    "id",
+                    models.AutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("serial", models.CharField(max_length=64, unique=True)),
+                ("name", models.CharField(blank=True, max_length=200)),
+                ("watts", models.PositiveIntegerField(blank=True, null=True)),
+                ("launched", models.DateField(blank=True, null=True)),
+                ("refurbished", models.BooleanField(default=False)),
+                ("notes", models.TextField(blank=True)),
+                ("specs", models.JSONField(blank=True, default=dict)),
             ],
         ),
     ]

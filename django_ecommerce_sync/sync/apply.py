@@ -1,0 +1,149 @@
+"""Carry out what match decided. Only writes, inside the caller's transaction."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from ..models import SyncLink
+from .changes import Changes, Item
+from .compare import child_rows
+from .report import Report
+from .table import Row, Table
+from .target import Target, defaults_of
+
+
+class Applier:
+    """Applies the changes of one stream's batches."""
+
+    def __init__(self, target: Target, *, feed: str, stream: str, run: int) -> None:
+        self.target = target
+        self.feed = feed
+        self.stream = stream
+        self.run = run
+        self.links = Table(SyncLink, target.connection)
+
+    def apply(self, changes: Changes) -> Report:
+        """Write rows, child rows and links, in the order of their keys; report what was done."""
+        update = sorted(changes.update, key=lambda item: self._pk(item))
+        create = sorted(changes.create, key=self._key_order)
+        self._update(update)
+        self._insert(create)
+        self._write_children(update + create)
+        self._write_links(create, update, changes.relink)
+        self._mark_seen(changes.seen)
+        return self._report(changes, create, update)
+
+    # -- rows --------------------------------------------------------------------------------
+
+    def _update(self, items: Sequence[Item]) -> None:
+        self._vacate_keys(items)
+        by_columns: dict[tuple[str, ...], list[Row]] = defaultdict(list)
+        for item in items:
+            row = {**(item.row or {}), **item.values}
+            columns = (*item.values, *self.target.touch(row))
+            by_columns[tuple(sorted(columns))].append(row)
+        for names, rows in by_columns.items():
+            if names:  # else only child rows changed, and the model keeps no times
+                self.target.table.update(rows, names)
+
+    def _vacate_keys(self, items: Sequence[Item]) -> None:
+        """Where records swap keys, put unique stand-ins there first."""
+        key = self.target.key
+        leaving = {item.row[key]: item for item in items if item.row and key in item.changed}
+        arriving = {item.values[key] for item in items if key in item.changed}
+        rows = []
+        for old in leaving.keys() & arriving:
+            item = leaving[old]
+            rows.append({**(item.row or {}), key: f"\N{RIGHTWARDS ARROW}{self._pk(item)}"})
+        self.target.table.update(rows, [key])
+
+    def _insert(self, items: Sequence[Item]) -> None:
+        """Insert new rows and learn their primary keys, by their keys where they have one."""
+        table, key = self.target.table, self.target.key
+        keyed = [item for item in items if item.values[key] is not None]
+        table.insert([item.values for item in keyed])
+        pks = self._primary_keys([item.values[key] for item in keyed])
+        for item in items:
+            value = item.values[key]
+            pk = pks[value] if value is not None else table.insert_one(item.values)
+            item.row = {table.pk.attname: pk}
+
+    def _primary_keys(self, keys: Sequence[Any]) -> dict[Any, Any]:
+        if not keys:
+            return {}
+        key = self.target.key
+        rows = self.target.model._base_manager.using(self.target.connection.alias).filter(
+            **self.target.scope, **{f"{key}__in": keys}
+        )
+        return dict(rows.values_list(key, "pk"))
+
+    def _write_children(self, items: Sequence[Item]) -> None:
+        for name, child in self.target.children.items():
+            table = child.table(self.target.connection)
+            defaults = defaults_of(table)
+            insert, rewrite, delete = [], [], []
+            for item in items:
+                if name in item.children:
+                    parts = child_rows(item.children[name], child, self._pk(item), defaults)
+                    for total, part in zip((insert, rewrite, delete), parts, strict=True):
+                        total.extend(part)
+            table.delete(delete)
+            table.update(rewrite, [n for n in table.fields if n != table.pk.attname])
+            table.insert(insert)
+
+    # -- links -------------------------------------------------------------------------------
+
+    def _write_links(
+        self, create: Sequence[Item], update: Sequence[Item], same: Sequence[Item]
+    ) -> None:
+        changed = {id(item) for item in (*create, *update)}
+        insert, rewrite = [], []
+        for item in sorted((*create, *update, *same), key=lambda item: item.external_id):
+            if not item.external_id:
+                continue
+            row = self._link_row(item, changed=id(item) in changed)
+            (rewrite if item.link else insert).append(row)
+        self.links.insert(insert)
+        self.links.update(rewrite, ["object_id", "hash", "last_changed_run", "last_seen_run"])
+
+    def _link_row(self, item: Item, *, changed: bool) -> Row:
+        link = item.link
+        row = {
+            "feed": self.feed,
+            "stream": self.stream,
+            "external_id": item.external_id,
+            "model": self.target.label,
+            "object_id": str(self._pk(item)),
+            "hash": item.digest,
+            "first_run": link.first_run if link else self.run,
+            "last_changed_run": self.run if changed else (link.last_changed_run if link else 0),
+            "last_seen_run": self.run,
+        }
+        return {"id": link.id, **row} if link else row
+
+    def _mark_seen(self, items: Sequence[Item]) -> None:
+        ids = sorted(item.link.id for item in items if item.link and not item.earlier)
+        if ids:
+            links = SyncLink.objects.using(self.target.connection.alias)
+            links.filter(id__in=ids).update(last_seen_run=self.run)
+
+    # -- report ------------------------------------------------------------------------------
+
+    def _report(self, changes: Changes, create: Sequence[Item], update: Sequence[Item]) -> Report:
+        landed = (*create, *update, *changes.relink, *changes.seen)
+        return Report(
+            counts=changes.counts,
+            rejections=changes.rejections,
+            created=[self._pk(item) for item in create],
+            updated={self._pk(item): item.changed for item in update},
+            landed=[(item.external_id, item.position) for item in landed],
+        )
+
+    def _pk(self, item: Item) -> Any:
+        return (item.row or {})[self.target.table.pk.attname]
+
+    def _key_order(self, item: Item) -> tuple[bool, Any]:
+        key = item.values[self.target.key]
+        return (key is None, key if key is not None else item.external_id)

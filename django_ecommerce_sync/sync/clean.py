@@ -1,0 +1,394 @@
+"""From mapped values to values a model's columns hold, or a ``RecordError`` that says why not.
+
+One cleaner for each kind of model field, compiled once per stream. The same for every feed and
+every database: what a column would round, cut or fold is decided here, never there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import msgspec
+from django.core.exceptions import ValidationError
+from django.core.validators import BaseValidator, MaxLengthValidator
+from django.db import models
+
+from ..exceptions import RecordError
+from ..feeds import Reference
+from ..models import CodeField, CurrencyField, KeyField
+
+Cleaner = Callable[[Any], Any]
+
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?", re.ASCII)
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_SPELLING = re.compile(r"[\s\-]+")
+# Sources that compute in binary floats miss by less than this; anything larger was meant.
+_FLOAT_NOISE = Decimal("0.000001")
+_TRUE = frozenset({"true", "t", "yes", "y", "on", "1"})
+_FALSE = frozenset({"false", "f", "no", "n", "off", "0"})
+_INTEGER_RANGES = {
+    "SmallIntegerField": (-(2**15), 2**15 - 1),
+    "PositiveSmallIntegerField": (0, 2**15 - 1),
+    "IntegerField": (-(2**31), 2**31 - 1),
+    "PositiveIntegerField": (0, 2**31 - 1),
+    "BigIntegerField": (-(2**63), 2**63 - 1),
+    "PositiveBigIntegerField": (0, 2**63 - 1),
+}
+#: Marks a value that stands for "nothing said": the stored value is left alone.
+_UNSAID = object()
+
+
+class FieldsCleaner:
+    """Cleans the values of one model's mapped fields."""
+
+    def __init__(
+        self,
+        model: type[models.Model],
+        names: Mapping[str, FieldsCleaner | None],
+        *,
+        decimal: str = ".",
+        casefold: bool = False,
+    ) -> None:
+        """``names`` are the mapped fields; a child relation has its own cleaner as value."""
+        self.cleaners: dict[str, Cleaner] = {}
+        for name, child in names.items():
+            if child is not None:
+                self.cleaners[name] = child.clean_list
+                continue
+            field: Any = model._meta.get_field(name)
+            self.cleaners[name] = _with_blanks(field, _cleaner(field, decimal, casefold))
+
+    def clean(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """The clean values by field name; raises ``RecordError`` naming the first bad field."""
+        cleaned = {}
+        for name, value in values.items():
+            try:
+                value = self.cleaners[name](value)
+            except RecordError as error:
+                raise error.within(name) from error
+            if value is not _UNSAID:
+                cleaned[name] = value
+        return cleaned
+
+    def clean_list(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Child rows, each clean; the error names the row."""
+        cleaned = []
+        for number, row in enumerate(rows):
+            try:
+                cleaned.append(self.clean(row))
+            except RecordError as error:
+                raise error.within(f"[{number}]") from error
+        return cleaned
+
+
+def _with_blanks(field: models.Field[Any, Any], clean: Cleaner) -> Cleaner:
+    """``clean`` for a value; for null and blank, what the field allows in their place."""
+    text = isinstance(field, models.CharField | models.TextField)
+    blank: Any = None
+    if not field.null:
+        # A blank where the column has a default says nothing about the row.
+        blank = "" if text and not field.choices else _UNSAID
+    required = not (field.null or field.blank or field.has_default())
+    code = "invalid_key" if isinstance(field, KeyField) else "required"
+
+    def cleaned(value: Any) -> Any:
+        if value is None or (isinstance(value, str) and not value.strip()):
+            if required:
+                raise RecordError(code, "It is blank.", value=value)
+            return blank
+        return clean(value)
+
+    return cleaned
+
+
+def _cleaner(field: Any, decimal: str, casefold: bool) -> Cleaner:
+    """The cleaner of a field, by the most special kind it is."""
+    if field.is_relation:
+        return _relation
+    if field.choices:
+        return _choice(field)
+    if isinstance(field, KeyField):
+        return _key(field, casefold)
+    if isinstance(field, CurrencyField):
+        return _currency(field)
+    if isinstance(field, models.CharField | models.TextField):
+        return _text(field)
+    if isinstance(field, models.DecimalField):
+        return _decimal(field, decimal)
+    if isinstance(field, models.FloatField):
+        return lambda value: float(_number(value, decimal))
+    if isinstance(field, models.IntegerField):
+        return _integer(field)
+    if isinstance(field, models.BooleanField):
+        return _boolean
+    if isinstance(field, models.DateTimeField):
+        return _datetime
+    if isinstance(field, models.DateField):
+        return _date
+    if isinstance(field, models.JSONField):
+        return _json
+    return _any(field)
+
+
+def _relation(value: Any) -> Any:
+    if not isinstance(value, Reference):
+        raise RecordError("invalid_type", "Map a relation with Ref(...).", value=value)
+    return value
+
+
+def _choice(field: Any) -> Cleaner:
+    known = {str(value): value for value, _ in field.flatchoices}
+    aliases = getattr(field.model, "sync_aliases", {}).get(field.name, {})
+
+    def clean(value: Any) -> Any:
+        spelling = _SPELLING.sub("_", str(value).strip().lower())
+        spelling = aliases.get(spelling, spelling)
+        if spelling in known:
+            return known[spelling]
+        if value in known.values():
+            return value
+        raise RecordError("invalid_choice", f"It is none of: {', '.join(known)}.", value=value)
+
+    return clean
+
+
+def _as_text(value: Any, numbers: bool) -> str:
+    if isinstance(value, str):
+        return value.strip()
+    if numbers and isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    raise RecordError("invalid_type", f"Text was expected, not {_kind(value)}.", value=value)
+
+
+def _check_text(text: str) -> None:
+    if text.isprintable():
+        return
+    if _SURROGATE.search(text):
+        raise RecordError("bad_unicode", "It has half a character (a lone surrogate).", value=text)
+    if _UNPRINTABLE.search(text):
+        raise RecordError("control_character", "It has control characters.", value=text)
+
+
+def _text(field: Any) -> Cleaner:
+    numbers = isinstance(field, CodeField)
+    limit = field.max_length
+    check = _validators(field)
+
+    def clean(value: Any) -> str:
+        text = _as_text(value, numbers)
+        _check_text(text)
+        if limit is not None and len(text) > limit:
+            raise RecordError(
+                "max_length", f"It has {len(text)} characters; {limit} are allowed.", value=text
+            )
+        check(text)
+        return text
+
+    return clean
+
+
+def _currency(field: Any) -> Cleaner:
+    check = _validators(field)
+
+    def clean(value: Any) -> str:
+        code = _as_text(value, numbers=False).upper()
+        check(code)
+        return code
+
+    return clean
+
+
+def _key(field: KeyField, casefold: bool) -> Cleaner:
+    def clean(value: Any) -> str:
+        if isinstance(value, bool) or not isinstance(value, str | int):
+            raise RecordError("invalid_key", f"Text was expected, not {_kind(value)}.", value=value)
+        try:
+            text = field.normalize(str(value))
+        except ValidationError as error:
+            raise RecordError(
+                error.code or "invalid_key", error.messages[0], value=value
+            ) from error
+        return text.casefold() if casefold else text
+
+    return clean
+
+
+def _number(value: Any, mark: str) -> Decimal:
+    if isinstance(value, bool):
+        raise RecordError(
+            "invalid_decimal", "A number was expected, not a truth value.", value=value
+        )
+    if isinstance(value, str):
+        text = value.strip()
+        if mark != ".":
+            text = text.replace(".", "?").replace(mark, ".")
+        if not _NUMBER.fullmatch(text):
+            raise RecordError("invalid_decimal", "It is not a number.", value=value)
+        value = text
+    elif not isinstance(value, int | float | Decimal):
+        raise RecordError(
+            "invalid_decimal", f"A number was expected, not {_kind(value)}.", value=value
+        )
+    try:
+        number = value if isinstance(value, Decimal) else Decimal(str(value))
+    except (InvalidOperation, ValueError) as error:
+        raise RecordError("out_of_range", "It is out of range.", value=value) from error
+    if not number.is_finite():
+        raise RecordError("non_finite", "It is not a finite number.", value=value)
+    return number
+
+
+def _decimal(field: Any, mark: str) -> Cleaner:
+    unit = Decimal(1).scaleb(-field.decimal_places)
+    whole_digits = field.max_digits - field.decimal_places
+    check = _validators(field)
+
+    def clean(value: Any) -> Decimal:
+        number = _number(value, mark)
+        if number.adjusted() >= whole_digits:
+            raise RecordError(
+                "out_of_range",
+                f"It has more than {whole_digits} digits before the point.",
+                value=value,
+            )
+        # Below a millionth of the unit nothing is left of it; quantize needs no huge context.
+        exact = number if number.adjusted() > -20 else Decimal(0)
+        amount = exact.quantize(unit, rounding="ROUND_HALF_UP")
+        if amount != number and abs(amount - number) > _FLOAT_NOISE:
+            raise RecordError(
+                "too_many_decimals",
+                f"It has more than {field.decimal_places} decimals; declare places=… to round.",
+                value=value,
+            )
+        check(amount)
+        return amount if amount else abs(amount)  # a negative zero is a zero
+
+    return clean
+
+
+def _integer(field: Any) -> Cleaner:
+    low, high = _INTEGER_RANGES.get(field.get_internal_type(), (-(2**63), 2**63 - 1))
+    check = _validators(field)
+
+    def clean(value: Any) -> int:
+        number = value if type(value) is int else _number(value, ".")
+        if number != int(number):
+            raise RecordError("invalid_integer", "A whole number was expected.", value=value)
+        whole = int(number)
+        if not low <= whole <= high:
+            raise RecordError("out_of_range", f"It is not between {low} and {high}.", value=value)
+        check(whole)
+        return whole
+
+    return clean
+
+
+def _boolean(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    spelling = str(value).strip().lower() if isinstance(value, str | int) else ""
+    if spelling in _TRUE:
+        return True
+    if spelling in _FALSE:
+        return False
+    raise RecordError("invalid_boolean", "It is neither true nor false.", value=value)
+
+
+def _datetime(value: Any) -> datetime:
+    try:
+        if isinstance(value, str):
+            value = datetime.fromisoformat(value.strip())
+        elif isinstance(value, date) and not isinstance(value, datetime):
+            value = datetime(value.year, value.month, value.day)
+        if isinstance(value, datetime):
+            # A time without a zone is taken as UTC; a source that means another says so.
+            return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+    except (ValueError, OverflowError) as error:
+        raise RecordError("invalid_datetime", "It is no point in time.", value=value) from error
+    raise RecordError(
+        "invalid_datetime", "It is no ISO 8601 time; describe it with Moment(...).", value=value
+    )
+
+
+def _date(value: Any) -> date:
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return value
+    return _datetime(value).date()
+
+
+def _json(value: Any) -> Any:
+    try:
+        encoded = msgspec.json.encode(value)
+    except (TypeError, UnicodeEncodeError, RecursionError, ValueError) as error:
+        raise RecordError("invalid_json", "It cannot be stored as JSON.", value=value) from error
+    if b"\\u0000" in encoded:
+        raise RecordError("control_character", "It has a NUL character.", value=value)
+    return _plain(value, 30)
+
+
+def _plain(value: Any, depth: int) -> Any:
+    """A JSON value of plain types: exact numbers become floats only where nothing is lost."""
+    if depth == 0:
+        raise RecordError("too_deep", "It is nested deeper than 30 levels.")
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item, depth - 1) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item, depth - 1) for item in value]
+    if isinstance(value, Decimal):
+        number = float(value)
+        return number if Decimal(repr(number)) == value else str(value)
+    return value if value is None or isinstance(value, str | int | float) else str(value)
+
+
+def _any(field: Any) -> Cleaner:
+    """A field of a kind we do not know: Django's own cleaning decides."""
+
+    def clean(value: Any) -> Any:
+        try:
+            return field.clean(value, None)
+        except ValidationError as error:
+            raise RecordError("invalid", error.messages[0], value=value) from error
+
+    return clean
+
+
+def _validators(field: Any) -> Callable[[Any], None]:
+    """The field's own validators, but for length, which is counted above."""
+    validators = [
+        validator
+        for validator in [*field.default_validators, *field._validators]
+        if not isinstance(validator, MaxLengthValidator)
+    ]
+
+    def check(value: Any) -> None:
+        for validator in validators:
+            try:
+                validator(value)
+            except ValidationError as error:
+                code = "negative" if _is_floor(validator, value) else error.code or "invalid"
+                raise RecordError(code, error.messages[0], value=value) from error
+
+    return check
+
+
+def _is_floor(validator: Any, value: Any) -> bool:
+    limit = (
+        getattr(validator, "limit_value", None) if isinstance(validator, BaseValidator) else None
+    )
+    return limit == 0 and isinstance(value, int | Decimal) and value < 0
+
+
+def _kind(value: Any) -> str:
+    """What a value is, in words a feed's author uses."""
+    if isinstance(value, bool):
+        return "a truth value"
+    if isinstance(value, int | float | Decimal):
+        return "a number"
+    if isinstance(value, list | tuple):
+        return "a list"
+    return "an object" if isinstance(value, Mapping) else f"a {type(value).__name__}"

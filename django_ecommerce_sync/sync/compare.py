@@ -1,0 +1,106 @@
+"""A record against its row: which columns differ, and what a new row looks like."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ..exceptions import RecordError
+from .changes import ChildRows, Item
+from .references import COPIES
+from .table import Row
+from .target import ChildTarget, Target
+
+
+def new_row(item: Item, target: Target, *, currency: str) -> None:
+    """Complete the values of a record that gets a new row; raises ``RecordError``."""
+    _take_children(item, target)
+    item.values = {**item.copies, **item.values}
+    _complete(item, target)
+    for name in target.required:
+        if name not in item.values:
+            raise RecordError(
+                "required",
+                f"A new {target.model._meta.verbose_name} needs it; the feed does not carry it.",
+                field=name,
+            )
+    item.values = {**target.defaults(), **target.scope, **item.values}
+    if "currency" in target.table.fields and not item.values["currency"]:
+        item.values["currency"] = currency
+
+
+def compare_row(item: Item, target: Target) -> None:
+    """Find what a record changes in its row: ``item.changed``, empty if nothing."""
+    stored: Row = item.row or {}
+    _take_children(item, target)
+    if any(
+        item.values.get(name, stored[name]) != stored[name] for name in target.relations.values()
+    ):
+        item.values = {**item.copies, **item.values}
+    _complete(item, target)
+    changed = [name for name, value in item.values.items() if stored[name] != value]
+    changed += [name for name, rows in item.children.items() if _differ(rows)]
+    item.changed = tuple(changed)
+
+
+def _take_children(item: Item, target: Target) -> None:
+    """Move child rows out of the values, each with what it may copy from related rows."""
+    for name, child in target.children.items():
+        if name not in item.values:
+            item.children.pop(name, None)
+            continue
+        rows = item.children.setdefault(name, ChildRows([], []))
+        lines = item.values.pop(name)
+        rows.wanted = [
+            _with_copies(line, rows.stored[index] if index < len(rows.stored) else None, child)
+            for index, line in enumerate(lines)
+        ]
+
+
+def _with_copies(line: Row, stored: Row | None, child: ChildTarget) -> Row:
+    """A line that still points to the same row keeps what it copied; another one copies anew."""
+    copies = line.pop(COPIES, {})
+    if stored and all(
+        line.get(name, stored[name]) == stored[name] for name in child.relations.values()
+    ):
+        copies = {name: stored[name] for name in copies}
+    return {**copies, **line}
+
+
+def _complete(item: Item, target: Target) -> None:
+    """Let the model fill in what follows from the values: the totals of an order."""
+    if target.complete is None:
+        return
+    wanted = {name: rows.wanted for name, rows in item.children.items()}
+    stored = {name: rows.stored for name, rows in item.children.items()}
+    values = {**item.values, **wanted}
+    target.complete(values, {**(item.row or {}), **stored})
+    item.values = {name: value for name, value in values.items() if name not in wanted}
+
+
+def _differ(rows: ChildRows) -> bool:
+    if len(rows.wanted) != len(rows.stored):
+        return True
+    return any(
+        stored[name] != value
+        for wanted, stored in zip(rows.wanted, rows.stored, strict=True)
+        for name, value in wanted.items()
+    )
+
+
+def child_rows(
+    rows: ChildRows, child: ChildTarget, parent: Any, defaults: Row
+) -> tuple[list[Row], list[Row], list[Any]]:
+    """Child rows to insert, to rewrite, and the primary keys of those to delete."""
+    insert: list[Row] = []
+    rewrite: list[Row] = []
+    for index, line in enumerate(rows.wanted):
+        if index < len(rows.stored):
+            row = {**rows.stored[index], **line}
+            if row != rows.stored[index]:
+                rewrite.append(row)
+        else:
+            place = {child.position: index + 1, child.parent_attribute: parent}
+            insert.append({**defaults, **line, **place})
+    surplus: Sequence[Row] = rows.stored[len(rows.wanted) :]
+    return insert, rewrite, [row["id"] for row in surplus]

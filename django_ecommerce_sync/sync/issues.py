@@ -1,0 +1,71 @@
+"""Rejected rows: kept, masked, and closed again when the row lands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ..models import IssueState, SyncIssue, SyncRun
+from .report import Rejection, Report
+
+_EXCERPT = 64
+#: Fields whose values are nobody's business but the customer's.
+PERSONAL = ("email", "name", "phone", "address", "company")
+
+
+def record(run: SyncRun, stream: str, rejections: Sequence[Rejection]) -> None:
+    """Keep a batch's rejections with their run."""
+    SyncIssue.objects.bulk_create(
+        SyncIssue(
+            run=run,
+            feed=run.feed,
+            stream=stream,
+            position=rejection.position,
+            external_id=rejection.external_id[:191] if rejection.external_id.isprintable() else "",
+            key=_key(rejection),
+            field=rejection.error.field[:191],
+            code=rejection.error.code,
+            message=rejection.error.message[:500],
+            excerpt=excerpt(rejection.error.field, rejection.error.value),
+        )
+        for rejection in rejections
+    )
+
+
+def resolve(run: SyncRun, stream: str, report: Report) -> None:
+    """Close the open issues of rows that are in the database now."""
+    open_issues = SyncIssue.objects.filter(feed=run.feed, stream=stream, state=IssueState.OPEN)
+    ids = [external_id for external_id, _ in report.landed if external_id]
+    closed = {"state": IssueState.RESOLVED, "resolved_by": run}
+    open_issues.filter(external_id__in=ids).update(**closed)
+    if run.retry_of_id is not None:
+        positions = [position for _, position in report.landed]
+        open_issues.filter(run=run.retry_of_id, external_id="", position__in=positions).update(
+            **closed
+        )
+
+
+def has_open(feed: str, stream: str) -> bool:
+    """Whether any row of the stream waits to land; looked up once, not for each batch."""
+    return SyncIssue.objects.filter(feed=feed, stream=stream, state=IssueState.OPEN).exists()
+
+
+def forget(run: SyncRun, stream: str, external_ids: Sequence[str]) -> None:
+    """Drop this run's issues of rows that landed later in the same run."""
+    SyncIssue.objects.filter(run=run, stream=stream, external_id__in=external_ids).delete()
+
+
+def excerpt(field: str, value: Any) -> str:
+    """A short, masked look at the value at fault, on one line."""
+    if value is None:
+        return ""
+    text = repr(value)[:_EXCERPT]
+    leaf = field.rpartition(".")[2]
+    if any(word in leaf for word in PERSONAL) and leaf != "name":
+        text = text[:3] + "…" if len(text) > 3 else "…"
+    return text.encode("ascii", "backslashreplace").decode() if not text.isprintable() else text
+
+
+def _key(rejection: Rejection) -> str:
+    key = rejection.key[:191]
+    return key if key.isprintable() and "@" not in key else ""

@@ -1,0 +1,302 @@
+"""Decide what a batch changes. Only reads; dry runs end here.
+
+A record is matched by its link (feed, stream, external id), then by its key, else it is new.
+A key that belongs to another record of the stream is a conflict, never a silent merge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from ..conf import settings
+from ..exceptions import RecordError
+from ..feeds import BadRow, Payload, Stream
+from ..models import SyncLink
+from .changes import Changes, ChildRows, Item, Link
+from .compare import compare_row, new_row
+from .digest import record_digest
+from .ledger import Ledger
+from .references import References
+from .table import Row
+from .target import Target
+
+#: Rejections that may succeed once the rest of the feed has been applied.
+WAITING = frozenset({"unresolved_reference", "identity_conflict"})
+_MAX_EXTERNAL_ID = 191
+
+
+class Matcher:
+    """Matches the batches of one stream in one run."""
+
+    def __init__(
+        self,
+        stream: Stream,
+        target: Target,
+        references: References,
+        *,
+        feed: str,
+        run: int,
+        full: bool,
+        ledger: Ledger | None,
+    ) -> None:
+        self.stream = stream
+        self.target = target
+        self.references = references
+        self.feed = feed
+        self.run = run
+        self.full = full
+        self.ledger = ledger
+        self.digest = record_digest(stream, target.key)
+
+    def match(self, rows: Sequence[tuple[int, Payload | BadRow]]) -> Changes:
+        """What a batch of numbered rows changes; the caller holds the transaction."""
+        changes = Changes()
+        changes.counts["read"] = len(rows)
+        items = list(self._items(rows, changes))
+        self._find_links(items)
+        items = list(self._usable(items, changes))[::-1]
+        items = self._without_errors(self.references.resolve(self.target, items), items, changes)
+        self._find_rows(items)
+        items = self._without_errors(self._conflicts(items), items, changes)
+        self._find_children(items)
+        for item in items:
+            self._decide(item, changes)
+        changes.rejections.sort(key=lambda rejection: rejection.position)
+        return changes
+
+    def identify(self, payload: Payload) -> str:
+        """The record's external id in its one spelling, or "" where it has none."""
+        external_id = self.stream.identify(payload, self.target.key)
+        if self.stream.external_id is None:
+            return self.target.normalize_key(external_id)
+        return external_id
+
+    # -- records and links -------------------------------------------------------------------
+
+    def _items(
+        self, rows: Iterable[tuple[int, Payload | BadRow]], changes: Changes
+    ) -> Iterator[Item]:
+        for position, row in rows:
+            if isinstance(row, BadRow):
+                changes.reject(Item(position, {}, "", ""), row.error)
+                continue
+            item = Item(position, row, "", "")
+            try:
+                item.external_id = self._checked_id(row)
+                item.digest = self.digest(row)
+            except RecordError as error:
+                changes.reject(item, error)
+            else:
+                yield item
+
+    def _checked_id(self, payload: Payload) -> str:
+        external_id = self.identify(payload)
+        if not external_id and self.stream.external_id is not None:
+            raise RecordError("required", "The record has no id.", field="external_id")
+        if len(external_id) > _MAX_EXTERNAL_ID or not external_id.isprintable():
+            raise RecordError(
+                "invalid_key",
+                f"An id has up to {_MAX_EXTERNAL_ID} characters, all of them visible.",
+                field="external_id",
+                value=external_id,
+            )
+        return external_id
+
+    def _find_links(self, items: Sequence[Item]) -> None:
+        ids = {item.external_id for item in items if item.external_id}
+        found = SyncLink.objects.using(self.target.connection.alias).filter(
+            feed=self.feed, stream=self.stream.name, external_id__in=sorted(ids)
+        )
+        links = {row[1]: Link(*row) for row in found.values_list(*Link._fields)}
+        for item in items:
+            item.link = links.get(item.external_id)
+            item.earlier = self._earlier(item)
+
+    def _earlier(self, item: Item) -> str:
+        if self.ledger is not None:
+            return self.ledger.seen(self.stream.name, item.external_id) if item.external_id else ""
+        return item.link.outcome_in(self.run) if item.link else ""
+
+    def _usable(self, items: Sequence[Item], changes: Changes) -> Iterator[Item]:
+        """The records to look at further, last first: the last usable copy of an id wins."""
+        taken: set[str] = set()
+        for item in reversed(items):
+            if item.external_id in taken:
+                changes.counts["duplicate"] += 1
+                continue
+            if self._is_settled(item):
+                changes.count(item, "unchanged")
+                changes.seen.append(item)
+            else:
+                try:
+                    item.values = self._clean(item)
+                except RecordError as error:
+                    changes.reject(item, error, self._key_text(item))
+                    continue
+                yield item
+            if item.external_id:
+                taken.add(item.external_id)
+
+    def _is_settled(self, item: Item) -> bool:
+        if self.ledger is not None and item.earlier:
+            return True
+        return item.link is not None and item.link.hash == item.digest and not self.full
+
+    def _clean(self, item: Item) -> Row:
+        values = self.target.cleaner.clean(self.stream.map(item.payload))
+        if self.target.currency:
+            values.setdefault("currency", self.target.currency)
+        if not item.external_id and not values.get(self.target.key):
+            raise RecordError(
+                "invalid_key", "The record has neither an id nor a key.", field=self.target.key
+            )
+        return values
+
+    def _key_text(self, item: Item) -> str:
+        key = item.values.get(self.target.key)
+        return str(key) if key else self.stream.identify(item.payload, self.target.key)
+
+    def _without_errors(
+        self, errors: dict[int, RecordError], items: list[Item], changes: Changes
+    ) -> list[Item]:
+        """Reject the items whose index has an error; the others go on."""
+        for index, error in errors.items():
+            changes.reject(items[index], error, self._key_text(items[index]))
+            if error.code in WAITING:
+                changes.waiting.append(items[index])
+        return [item for index, item in enumerate(items) if index not in errors]
+
+    # -- rows --------------------------------------------------------------------------------
+
+    def _find_rows(self, items: Sequence[Item]) -> None:
+        """Read and lock the rows of linked records and the rows that own the records' keys."""
+        target, key = self.target, self.target.key
+        pks = {
+            target.table.pk.to_python(item.link.object_id)
+            for item in items
+            if item.link and item.link.model == target.label
+        }
+        keys = {item.values[key] for item in items if item.values.get(key) is not None}
+        lock = self.ledger is None
+        self._linked = {
+            row[target.table.pk.attname]: row
+            for row in (target.table.select(lock=lock, pk__in=sorted(pks)) if pks else ())
+        }
+        owners = (
+            target.table.select(lock=lock, **target.scope, **{f"{key}__in": sorted(keys)})
+            if keys
+            else ()
+        )
+        self._owners = {row[key]: row for row in owners}
+        for item in items:
+            if item.link and item.link.model == target.label:
+                item.row = self._linked.get(target.table.pk.to_python(item.link.object_id))
+
+    def _conflicts(self, items: Sequence[Item]) -> dict[int, RecordError]:
+        """Errors by index: keys that belong to another record. Unlinked rows are adopted."""
+        key, pk = self.target.key, self.target.table.pk.attname
+        others = self._records_of_owners(items)
+        moving = {
+            item.row[pk]: index
+            for index, item in enumerate(items)
+            if item.row and item.values.get(key, item.row[key]) != item.row[key]
+        }
+        errors: dict[int, RecordError] = {}
+        claimed: dict[Any, int] = {}
+        settled = False
+        while not settled:  # a record that cannot move away keeps its key from the next one
+            settled = True
+            claimed.clear()
+            for index, item in enumerate(items):
+                if index in errors or not (value := item.values.get(key)):
+                    continue
+                owner = self._owners.get(value)
+                free = owner is None or (owner[pk] in moving and moving[owner[pk]] not in errors)
+                mine = owner is not None and item.row is not None and owner[pk] == item.row[pk]
+                adopted = (
+                    owner is not None
+                    and item.row is None
+                    and others.get(str(owner[pk]), item.external_id) == item.external_id
+                )
+                taken = value in claimed or self._is_imagined(item, value)
+                if taken or not (free or mine or adopted):
+                    errors[index] = self._conflict(value, owner)
+                    settled = False
+                else:
+                    claimed[value] = index
+        for index, item in enumerate(items):
+            if index not in errors and item.row is None:
+                owner = self._owners.get(item.values.get(key))
+                item.row = owner if owner and owner[pk] not in moving else None
+        return errors
+
+    def _records_of_owners(self, items: Sequence[Item]) -> dict[str, str]:
+        """Of the rows unlinked records may adopt, those that are another record's already."""
+        key, pk = self.target.key, self.target.table.pk.attname
+        wanted = {
+            str(self._owners[item.values[key]][pk])
+            for item in items
+            if item.row is None and item.values.get(key) in self._owners
+        }
+        if not wanted:
+            return {}
+        links = SyncLink.objects.using(self.target.connection.alias).filter(
+            feed=self.feed,
+            stream=self.stream.name,
+            model=self.target.label,
+            object_id__in=sorted(wanted),
+        )
+        return dict(links.values_list("object_id", "external_id"))
+
+    def _is_imagined(self, item: Item, key: Any) -> bool:
+        """Whether an earlier batch of this dry run would have created a row with that key."""
+        return (
+            self.ledger is not None
+            and item.row is None
+            and self.ledger.is_taken(self.target.label, str(key))
+        )
+
+    def _conflict(self, value: Any, owner: Row | None) -> RecordError:
+        whose = (
+            f"row {owner[self.target.table.pk.attname]}" if owner else "another record of the batch"
+        )
+        return RecordError(
+            "identity_conflict",
+            f"The key belongs to {whose}, which is another record of this feed.",
+            field=self.target.key,
+            value=value,
+        )
+
+    def _find_children(self, items: Sequence[Item]) -> None:
+        """Read the stored child rows of the records that have a row, by position."""
+        pk = self.target.table.pk.attname
+        parents = {item.row[pk]: item for item in items if item.row}
+        if not parents:
+            return
+        for name, child in self.target.children.items():
+            table = child.table(self.target.connection)
+            rows = table.select(**{f"{child.parent_attribute}__in": sorted(parents)})
+            for row in sorted(rows, key=lambda row: row[child.position]):
+                item = parents[row[child.parent_attribute]]
+                item.children.setdefault(name, ChildRows([], [])).stored.append(row)
+
+    # -- decisions ---------------------------------------------------------------------------
+
+    def _decide(self, item: Item, changes: Changes) -> None:
+        if item.row is None:
+            try:
+                new_row(item, self.target, currency=settings.DEFAULT_CURRENCY)
+            except RecordError as error:
+                changes.reject(item, error, self._key_text(item))
+                return
+            changes.create.append(item)
+            changes.count(item, "created")
+            return
+        compare_row(item, self.target)
+        if item.changed:
+            changes.update.append(item)
+            changes.count(item, "updated")
+        else:
+            changes.relink.append(item)
+            changes.count(item, "unchanged")

@@ -1,0 +1,195 @@
+"""Which rows the relations of a batch point to: by the feed's ids, then by keys."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from django.db import models
+
+from ..exceptions import RecordError
+from ..feeds import Reference
+from ..models import SyncLink
+from .changes import Item
+from .ledger import Ledger
+from .table import Row
+from .target import ChildTarget, Target
+
+#: The primary key a dry run gives to a row that an earlier batch would have created.
+IMAGINED = object()
+Found = dict[Reference, Row]
+
+
+class References:
+    """Resolves the references of one feed's records, a few queries for each batch."""
+
+    def __init__(self, feed: str, targets: Mapping[str, Target], ledger: Ledger | None) -> None:
+        """``targets`` are those streams of the feed whose ids are their keys."""
+        self.feed = feed
+        self.targets = targets
+        self.ledger = ledger
+
+    def resolve(self, target: Target, items: Sequence[Item]) -> dict[int, RecordError]:
+        """Put primary keys in place of references; returns the errors by index of the item."""
+        if not target.relations and not any(c.relations for c in target.children.values()):
+            return {}
+        found = self._find(target, items)
+        errors = {}
+        for index, item in enumerate(items):
+            try:
+                self._place_all(target, item, found)
+            except RecordError as error:
+                errors[index] = error
+        return errors
+
+    def _place_all(self, target: Target, item: Item, found: Mapping[str, Found]) -> None:
+        item.copies = _place(item.values, target, found, "")
+        for name, child in target.children.items():
+            for number, line in enumerate(item.values.get(name, ())):
+                try:
+                    line[COPIES] = _place(line, child, found, name)
+                except RecordError as error:
+                    raise error.within(f"{name}[{number}]") from error
+
+    def _find(self, target: Target, items: Sequence[Item]) -> dict[str, Found]:
+        """The rows referred to, by relation (``customer``, ``lines.product``)."""
+        wanted: dict[str, set[Reference]] = defaultdict(set)
+        for item in items:
+            _collect(wanted, "", target.relations, [item.values])
+            for name, child in target.children.items():
+                _collect(wanted, f"{name}.", child.relations, item.values.get(name, ()))
+        found = {}
+        for path, references in wanted.items():
+            owner: Target | ChildTarget = target
+            child_name, _, relation = path.rpartition(".")
+            if child_name:
+                owner = target.children[child_name]
+            field: Any = owner.model._meta.get_field(relation)
+            columns = {
+                column for copied in owner.snapshots.get(relation, {}).values() for column in copied
+            }
+            found[path] = self._lookup(target, field.related_model, references, columns)
+        return found
+
+    def _lookup(
+        self,
+        target: Target,
+        model: type[models.Model],
+        references: set[Reference],
+        columns: set[str],
+    ) -> Found:
+        alias = target.connection.alias
+        manager = model._base_manager.using(alias)
+        linked = dict(self._links(alias, model, references))
+        rows = {
+            str(row["pk"]): row
+            for row in (
+                manager.filter(pk__in=sorted(set(linked.values()))).values("pk", *columns)
+                if linked
+                else ()
+            )
+        }
+        found = {ref: rows[pk] for ref, pk in linked.items() if pk in rows}
+        key = getattr(model, "sync_key", "")
+        keys = {
+            ref: self._normalized(model, key, ref.key)
+            for ref in references
+            if ref.key and ref not in found
+        }
+        if keys and key:
+            named = manager.filter(**{f"{key}__in": sorted(set(keys.values()))}).values(
+                "pk", key, *columns
+            )
+            by_key = {row[key]: row for row in named}
+            found.update({ref: by_key[text] for ref, text in keys.items() if text in by_key})
+        if self.ledger is not None:
+            label = model._meta.label_lower
+            for ref in references - found.keys():
+                if self.ledger.seen(ref.stream, self._external_id(ref)) or self.ledger.is_taken(
+                    label, keys.get(ref, "")
+                ):
+                    found[ref] = {"pk": IMAGINED, **dict.fromkeys(columns)}
+        return found
+
+    def _links(
+        self, alias: str, model: type[models.Model], references: Iterable[Reference]
+    ) -> Iterator[tuple[Reference, str]]:
+        by_stream: dict[str, dict[str, list[Reference]]] = defaultdict(lambda: defaultdict(list))
+        for ref in references:
+            if ref.external_id:
+                by_stream[ref.stream][self._external_id(ref)].append(ref)
+        for stream, by_id in by_stream.items():
+            links = SyncLink.objects.using(alias).filter(
+                feed=self.feed,
+                stream=stream,
+                model=model._meta.label_lower,
+                external_id__in=sorted(by_id),
+            )
+            for external_id, pk in links.values_list("external_id", "object_id"):
+                for ref in by_id[external_id]:
+                    yield ref, pk
+
+    def _external_id(self, ref: Reference) -> str:
+        """The id as its own stream spells it: where ids are keys, they are normalised."""
+        target = self.targets.get(ref.stream)
+        return target.normalize_key(ref.external_id) if target else ref.external_id
+
+    def _normalized(self, model: type[models.Model], key: str, text: str) -> str:
+        field: Any = model._meta.get_field(key)
+        normalize = getattr(field, "normalize", str.strip)
+        try:
+            return str(normalize(text))
+        except ValueError:
+            return text
+
+
+#: Under this key a line carries what its related rows offer to be copied.
+COPIES = "*copies"
+
+
+def _collect(
+    wanted: dict[str, set[Reference]], prefix: str, relations: Iterable[str], rows: Iterable[Row]
+) -> None:
+    for name in relations:
+        for row in rows:
+            if isinstance(reference := row.get(name), Reference):
+                wanted[prefix + name].add(reference)
+
+
+def _place(values: Row, owner: Target | ChildTarget, found: Mapping[str, Found], child: str) -> Row:
+    """Replace each reference by the primary key under its attribute; returns what can be copied."""
+    copies: Row = {}
+    for name, attribute in owner.relations.items():
+        if name not in values:
+            continue
+        reference = values.pop(name)
+        row = found[f"{child}.{name}" if child else name].get(reference) if reference else None
+        if reference and row is None and not reference.optional:
+            raise _unresolved(name, reference)
+        values[attribute] = row["pk"] if row else None
+        if row:
+            copies.update(_copies(owner, name, row))
+    return copies
+
+
+def _copies(owner: Target | ChildTarget, relation: str, row: Row) -> Row:
+    copies: Row = {}
+    for name, columns in owner.snapshots.get(relation, {}).items():
+        found = [row[column] for column in columns if row[column] not in (None, "")]
+        if not found:
+            continue
+        value = found[0] if len(columns) == 1 else " ".join(map(str, found))
+        limit = getattr(owner.model._meta.get_field(name), "max_length", None)
+        copies[name] = value[:limit] if limit and isinstance(value, str) else value
+    return copies
+
+
+def _unresolved(name: str, reference: Reference) -> RecordError:
+    said = reference.external_id or reference.key
+    return RecordError(
+        "unresolved_reference",
+        f"There is no record '{said}' in {reference.stream} yet.",
+        field=name,
+        value=said,
+    )

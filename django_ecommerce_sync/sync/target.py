@@ -1,0 +1,179 @@
+"""A stream's model as the engine sees it: identity, columns, defaults, children."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import Any
+
+from django.apps import apps
+from django.core.exceptions import FieldDoesNotExist, ValidationError
+from django.db import DEFAULT_DB_ALIAS, connections, models, router
+from django.utils import timezone
+
+from ..exceptions import ConfigurationError
+from ..feeds import Stream
+from ..feeds.mapping import Lines
+from ..models import KeyField
+from .clean import FieldsCleaner
+from .table import Row, Table
+
+
+class Target:
+    """Where a stream's records go."""
+
+    def __init__(self, stream: Stream, feed: str) -> None:
+        self.model = model_of(stream)
+        self.label = self.model._meta.label_lower
+        self.key = stream.key or getattr(self.model, "sync_key", "")
+        if not self.key:
+            raise ConfigurationError(
+                f"Stream '{stream.name}' needs key='…': which field of {self.model.__name__} "
+                "identifies a row?"
+            )
+        scope = getattr(self.model, "sync_scope", None)
+        self.scope: dict[str, Any] = {scope: feed} if scope else {}
+        self.snapshots: Mapping[str, Mapping[str, tuple[str, ...]]] = getattr(
+            self.model, "sync_snapshots", {}
+        )
+        self.complete: Callable[[Row], None] | None = getattr(self.model, "sync_complete", None)
+        self.connection = connections[router.db_for_write(self.model) or DEFAULT_DB_ALIAS]
+        self.table = Table(self.model, self.connection)
+        self.casefold = stream.casefold
+        self.children = {
+            name: ChildTarget(self.model, name, source.fields, stream.decimal)
+            for name, source in stream.sources.items()
+            if isinstance(source, Lines)
+        }
+        mapped = self._mapped(stream)
+        self.cleaner = FieldsCleaner(
+            self.model, mapped, decimal=stream.decimal, casefold=stream.casefold
+        )
+        #: Relation → attribute that holds the related primary key.
+        self.relations = relations_of(self.model, mapped)
+        self.currency = stream.currency if "currency" in self.table.fields else ""
+
+    def _mapped(self, stream: Stream) -> dict[str, FieldsCleaner | None]:
+        mapped: dict[str, FieldsCleaner | None] = {}
+        for name in [*stream.fields, *self._fellow_fields(stream)]:
+            child = self.children.get(name)
+            mapped[name] = child.cleaner if child else None
+            if child is None:
+                try:
+                    self.model._meta.get_field(name)
+                except FieldDoesNotExist:
+                    raise ConfigurationError(
+                        f"Stream '{stream.name}' maps '{name}', a field that "
+                        f"{self.model.__name__} does not have."
+                    ) from None
+        return mapped
+
+    def _fellow_fields(self, stream: Stream) -> list[str]:
+        """Fields a converter may fill beside its own: an amount brings its currency."""
+        return (
+            ["currency"]
+            if "currency" in self.table.fields and "currency" not in stream.fields
+            else []
+        )
+
+    @cached_property
+    def required(self) -> tuple[str, ...]:
+        """Columns a new row cannot do without."""
+        return tuple(
+            name
+            for name, field in self.table.fields.items()
+            if not (field.null or field.blank or field.has_default() or field.primary_key)
+            and not is_automatic(field)
+            and name not in self.scope
+        )
+
+    @property
+    def refers_to_others(self) -> bool:
+        """Whether its records point to records of other streams."""
+        return bool(self.relations or any(child.relations for child in self.children.values()))
+
+    def defaults(self) -> Row:
+        """What a new row holds where the feed says nothing."""
+        return defaults_of(self.table)
+
+    def touch(self, row: Row) -> tuple[str, ...]:
+        """Count a changed row's version up and renew its times; returns the columns touched."""
+        touched = []
+        for name, field in self.table.fields.items():
+            if getattr(field, "auto_now", False):
+                row[name] = timezone.now()
+                touched.append(name)
+        if "version" in self.table.fields:
+            row["version"] += 1
+            touched.append("version")
+        return tuple(touched)
+
+    def normalize_key(self, text: str) -> str:
+        """A key in its one spelling, or "" if it can be none."""
+        field = self.model._meta.get_field(self.key)
+        if isinstance(field, KeyField):
+            try:
+                text = field.normalize(text)
+            except ValidationError:
+                return ""
+        return text.casefold() if self.casefold else text
+
+
+class ChildTarget:
+    """Rows that come with a record: the lines of an order."""
+
+    def __init__(
+        self, parent: type[models.Model], name: str, fields: Mapping[str, Any], decimal: str
+    ) -> None:
+        try:
+            relation: Any = parent._meta.get_field(name)
+        except FieldDoesNotExist:
+            raise ConfigurationError(
+                f"{parent.__name__} has no child rows called '{name}'."
+            ) from None
+        self.name = name
+        self.model: type[models.Model] = relation.related_model
+        self.parent_attribute: str = relation.field.attname
+        self.position: str = getattr(self.model, "sync_key", "position")
+        self.cleaner = FieldsCleaner(self.model, dict.fromkeys(fields), decimal=decimal)
+        self.relations = relations_of(self.model, fields)
+        self.snapshots: Mapping[str, Mapping[str, tuple[str, ...]]] = getattr(
+            self.model, "sync_snapshots", {}
+        )
+
+    def table(self, connection: Any) -> Table:
+        """The child rows' table."""
+        return Table(self.model, connection)
+
+
+def model_of(stream: Stream) -> type[models.Model]:
+    """The model a stream names."""
+    try:
+        return apps.get_model(stream.model_label)
+    except (LookupError, ValueError):
+        raise ConfigurationError(
+            f"Stream '{stream.name}' names the model '{stream.model_label}', which does not exist."
+        ) from None
+
+
+def relations_of(model: type[models.Model], names: Any) -> dict[str, str]:
+    """Of the fields named, the foreign keys and the attributes that hold them."""
+    fields = {field.name: field for field in model._meta.concrete_fields}
+    return {
+        name: fields[name].attname for name in names if name in fields and fields[name].is_relation
+    }
+
+
+def is_automatic(field: Any) -> bool:
+    """Whether the time of the write fills the field."""
+    return bool(getattr(field, "auto_now", False) or getattr(field, "auto_now_add", False))
+
+
+def defaults_of(table: Table) -> Row:
+    """Each column's default; now for the times of a write; none for the primary key."""
+    now = timezone.now()
+    return {
+        name: now if is_automatic(field) else field.get_default()
+        for name, field in table.fields.items()
+        if not field.primary_key
+    }
