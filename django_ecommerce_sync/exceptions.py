@@ -73,5 +73,6 @@ class RecordError(EcommerceSyncError):
 
     def within(self, prefix: str) -> RecordError:
         """The same error, seen from one level further out (``lines[2]``)."""
-        field = f"{prefix}.{self.field}" if self.field else prefix
+        dot = "." if self.field and not self.field.startswith("[") else ""
+        field = f"{prefix}{dot}{self.field}"
         return RecordError(self.code, self.message, field=field, value=self.value)

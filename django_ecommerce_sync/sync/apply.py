@@ -7,11 +7,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..models import SyncLink
-from .changes import Changes, Item
+from .changes import Changes, Item, Link
 from .compare import child_rows
 from .report import Report
 from .table import Row, Table
 from .target import Target, defaults_of
+
+#: The columns of a link that change when its record is applied again.
+_RENEWED = ("model", "object_id", "hash", "last_changed_run", "last_seen_run")
 
 
 class Applier:
@@ -19,9 +22,9 @@ class Applier:
 
     def __init__(self, target: Target, *, feed: str, stream: str, run: int) -> None:
         self.target = target
-        self.feed = feed
-        self.stream = stream
         self.run = run
+        #: What all links of the stream have in common.
+        self.place = {"feed": feed, "stream": stream, "model": target.label}
         self.links = Table(SyncLink, target.connection)
 
     def apply(self, changes: Changes) -> Report:
@@ -62,22 +65,23 @@ class Applier:
     def _insert(self, items: Sequence[Item]) -> None:
         """Insert new rows and learn their primary keys, by their keys where they have one."""
         table, key = self.target.table, self.target.key
-        keyed = [item for item in items if item.values[key] is not None]
-        table.insert([item.values for item in keyed])
-        pks = self._primary_keys([item.values[key] for item in keyed])
+        defaults = {**self.target.defaults(), **self.target.scope}
+        by_columns: dict[tuple[str, ...], list[Row]] = defaultdict(list)
         for item in items:
-            value = item.values[key]
-            pk = pks[value] if value is not None else table.insert_one(item.values)
+            if item.values.get(key) is not None:
+                by_columns[tuple(item.values)].append(item.values)
+        for names, rows in by_columns.items():
+            table.insert(rows, {k: v for k, v in defaults.items() if k not in names})
+        pks = self._primary_keys([row[key] for rows in by_columns.values() for row in rows])
+        for item in items:
+            value = item.values.get(key)
+            pk = pks[value] if value is not None else table.insert_one({**defaults, **item.values})
             item.row = {table.pk.attname: pk}
 
     def _primary_keys(self, keys: Sequence[Any]) -> dict[Any, Any]:
-        if not keys:
-            return {}
-        key = self.target.key
-        rows = self.target.model._base_manager.using(self.target.connection.alias).filter(
-            **self.target.scope, **{f"{key}__in": keys}
-        )
-        return dict(rows.values_list(key, "pk"))
+        target = self.target
+        pk = target.table.pk.attname
+        return dict(target.table.find((target.key, pk), target.key, keys, **target.scope))
 
     def _write_children(self, items: Sequence[Item]) -> None:
         for name, child in self.target.children.items():
@@ -91,7 +95,7 @@ class Applier:
                         total.extend(part)
             table.delete(delete)
             table.update(rewrite, [n for n in table.fields if n != table.pk.attname])
-            table.insert(insert)
+            table.insert(insert, {})
 
     # -- links -------------------------------------------------------------------------------
 
@@ -103,31 +107,28 @@ class Applier:
         for item in sorted((*create, *update, *same), key=lambda item: item.external_id):
             if not item.external_id:
                 continue
-            row = self._link_row(item, changed=id(item) in changed)
-            (rewrite if item.link else insert).append(row)
-        self.links.insert(insert)
-        self.links.update(rewrite, ["object_id", "hash", "last_changed_run", "last_seen_run"])
+            row = {
+                "external_id": item.external_id,
+                "object_id": str(self._pk(item)),
+                "hash": item.digest,
+                "last_changed_run": self.run if id(item) in changed else 0,
+            }
+            if item.link is None:
+                insert.append(row)
+            else:
+                rewrite.append(self._renewed(item.link, row))
+        self.links.insert(insert, {**self.place, "first_run": self.run, "last_seen_run": self.run})
+        self.links.update(rewrite, _RENEWED)
 
-    def _link_row(self, item: Item, *, changed: bool) -> Row:
-        link = item.link
-        row = {
-            "feed": self.feed,
-            "stream": self.stream,
-            "external_id": item.external_id,
-            "model": self.target.label,
-            "object_id": str(self._pk(item)),
-            "hash": item.digest,
-            "first_run": link.first_run if link else self.run,
-            "last_changed_run": self.run if changed else (link.last_changed_run if link else 0),
-            "last_seen_run": self.run,
-        }
-        return {"id": link.id, **row} if link else row
+    def _renewed(self, link: Link, row: Row) -> Row:
+        """A link as it shall be; unchanged rows keep the run that changed them last."""
+        changed = row["last_changed_run"] or link.last_changed_run
+        seen = {"first_run": link.first_run, "last_seen_run": self.run}
+        return {**row, **self.place, **seen, "id": link.id, "last_changed_run": changed}
 
     def _mark_seen(self, items: Sequence[Item]) -> None:
         ids = sorted(item.link.id for item in items if item.link and not item.earlier)
-        if ids:
-            links = SyncLink.objects.using(self.target.connection.alias)
-            links.filter(id__in=ids).update(last_seen_run=self.run)
+        self.links.set_all("last_seen_run", self.run, ids)
 
     # -- report ------------------------------------------------------------------------------
 
@@ -145,5 +146,5 @@ class Applier:
         return (item.row or {})[self.target.table.pk.attname]
 
     def _key_order(self, item: Item) -> tuple[bool, Any]:
-        key = item.values[self.target.key]
+        key = item.values.get(self.target.key)
         return (key is None, key if key is not None else item.external_id)

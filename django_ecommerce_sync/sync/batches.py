@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..feeds import BadRow, FeedSource, Payload, Stream
 
@@ -13,8 +13,7 @@ from ..feeds import BadRow, FeedSource, Payload, Stream
 NumberedRow = tuple[int, "Payload | BadRow"]
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """A point in a stream: ``offset`` rows into the page that ``page`` leads to."""
 
     page: Any = None
@@ -24,7 +23,7 @@ class Place:
 
     def after(self, rows: int) -> Place:
         """The point that many rows further on, in the same page."""
-        return replace(self, offset=self.offset + rows, read=self.read + rows)
+        return Place(self.page, self.offset + rows, self.read + rows)
 
 
 @dataclass(frozen=True, slots=True)

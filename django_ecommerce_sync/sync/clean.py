@@ -6,7 +6,9 @@ every database: what a column would round, cut or fold is decided here, never th
 
 from __future__ import annotations
 
+import json
 import re
+import sys
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
@@ -14,12 +16,12 @@ from typing import Any
 
 import msgspec
 from django.core.exceptions import ValidationError
-from django.core.validators import BaseValidator, MaxLengthValidator
+from django.core.validators import MaxLengthValidator, MinValueValidator
 from django.db import models
 
 from ..exceptions import RecordError
 from ..feeds import Reference
-from ..models import CodeField, CurrencyField, KeyField
+from ..models import CURRENCIES, CodeField, CurrencyField, KeyField
 
 Cleaner = Callable[[Any], Any]
 
@@ -31,6 +33,9 @@ _SPELLING = re.compile(r"[\s\-]+")
 _FLOAT_NOISE = Decimal("0.000001")
 _TRUE = frozenset({"true", "t", "yes", "y", "on", "1"})
 _FALSE = frozenset({"false", "f", "no", "n", "off", "0"})
+_JSON = msgspec.json.Encoder(decimal_format="number", enc_hook=str)
+#: MariaDB refuses JSON nested deeper than 31 levels.
+_MAX_DEPTH = 30
 _INTEGER_RANGES = {
     "SmallIntegerField": (-(2**15), 2**15 - 1),
     "PositiveSmallIntegerField": (0, 2**15 - 1),
@@ -97,7 +102,7 @@ def _with_blanks(field: models.Field[Any, Any], clean: Cleaner) -> Cleaner:
     code = "invalid_key" if isinstance(field, KeyField) else "required"
 
     def cleaned(value: Any) -> Any:
-        if value is None or (isinstance(value, str) and not value.strip()):
+        if value is None or (type(value) is str and (not value or value.isspace())):
             if required:
                 raise RecordError(code, "It is blank.", value=value)
             return blank
@@ -115,7 +120,7 @@ def _cleaner(field: Any, decimal: str, casefold: bool) -> Cleaner:
     if isinstance(field, KeyField):
         return _key(field, casefold)
     if isinstance(field, CurrencyField):
-        return _currency(field)
+        return _currency
     if isinstance(field, models.CharField | models.TextField):
         return _text(field)
     if isinstance(field, models.DecimalField):
@@ -166,8 +171,6 @@ def _as_text(value: Any, numbers: bool) -> str:
 
 
 def _check_text(text: str) -> None:
-    if text.isprintable():
-        return
     if _SURROGATE.search(text):
         raise RecordError("bad_unicode", "It has half a character (a lone surrogate).", value=text)
     if _UNPRINTABLE.search(text):
@@ -176,31 +179,29 @@ def _check_text(text: str) -> None:
 
 def _text(field: Any) -> Cleaner:
     numbers = isinstance(field, CodeField)
-    limit = field.max_length
+    limit = field.max_length or sys.maxsize
     check = _validators(field)
 
     def clean(value: Any) -> str:
-        text = _as_text(value, numbers)
-        _check_text(text)
-        if limit is not None and len(text) > limit:
+        text = value.strip() if type(value) is str else _as_text(value, numbers)
+        if not text.isprintable():
+            _check_text(text)
+        if len(text) > limit:
             raise RecordError(
                 "max_length", f"It has {len(text)} characters; {limit} are allowed.", value=text
             )
-        check(text)
+        if check is not None:
+            check(text)
         return text
 
     return clean
 
 
-def _currency(field: Any) -> Cleaner:
-    check = _validators(field)
-
-    def clean(value: Any) -> str:
-        code = _as_text(value, numbers=False).upper()
-        check(code)
-        return code
-
-    return clean
+def _currency(value: Any) -> str:
+    code = _as_text(value, numbers=False).upper()
+    if code not in CURRENCIES:
+        raise RecordError("invalid_currency", "It is no ISO 4217 currency code.", value=value)
+    return code
 
 
 def _key(field: KeyField, casefold: bool) -> Cleaner:
@@ -265,7 +266,8 @@ def _decimal(field: Any, mark: str) -> Cleaner:
                 f"It has more than {field.decimal_places} decimals; declare places=… to round.",
                 value=value,
             )
-        check(amount)
+        if check is not None:
+            check(amount)
         return amount if amount else abs(amount)  # a negative zero is a zero
 
     return clean
@@ -282,7 +284,8 @@ def _integer(field: Any) -> Cleaner:
         whole = int(number)
         if not low <= whole <= high:
             raise RecordError("out_of_range", f"It is not between {low} and {high}.", value=value)
-        check(whole)
+        if check is not None:
+            check(whole)
         return whole
 
     return clean
@@ -322,27 +325,22 @@ def _date(value: Any) -> date:
 
 
 def _json(value: Any) -> Any:
+    """A JSON value of plain types, as the database gives it back."""
     try:
-        encoded = msgspec.json.encode(value)
+        encoded = _JSON.encode(value)
     except (TypeError, UnicodeEncodeError, RecursionError, ValueError) as error:
         raise RecordError("invalid_json", "It cannot be stored as JSON.", value=value) from error
     if b"\\u0000" in encoded:
         raise RecordError("control_character", "It has a NUL character.", value=value)
-    return _plain(value, 30)
+    if encoded.count(b"{") + encoded.count(b"[") > _MAX_DEPTH and _depth(value) > _MAX_DEPTH:
+        raise RecordError("too_deep", f"It is nested deeper than {_MAX_DEPTH} levels.")
+    return json.loads(encoded)
 
 
-def _plain(value: Any, depth: int) -> Any:
-    """A JSON value of plain types: exact numbers become floats only where nothing is lost."""
-    if depth == 0:
-        raise RecordError("too_deep", "It is nested deeper than 30 levels.")
+def _depth(value: Any) -> int:
     if isinstance(value, Mapping):
-        return {str(key): _plain(item, depth - 1) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item, depth - 1) for item in value]
-    if isinstance(value, Decimal):
-        number = float(value)
-        return number if Decimal(repr(number)) == value else str(value)
-    return value if value is None or isinstance(value, str | int | float) else str(value)
+        value = list(value.values())
+    return 1 + max(map(_depth, value), default=0) if isinstance(value, list | tuple) else 0
 
 
 def _any(field: Any) -> Cleaner:
@@ -357,30 +355,29 @@ def _any(field: Any) -> Cleaner:
     return clean
 
 
-def _validators(field: Any) -> Callable[[Any], None]:
-    """The field's own validators, but for length, which is counted above."""
+def _validators(field: Any) -> Callable[[Any], None] | None:
+    """The field's own validators but for length, which is counted above; None without any."""
     validators = [
         validator
         for validator in [*field.default_validators, *field._validators]
-        if not isinstance(validator, MaxLengthValidator)
+        if not isinstance(validator, MaxLengthValidator | MinValueValidator)
     ]
+    floors = [v.limit_value for v in field._validators if isinstance(v, MinValueValidator)]
 
     def check(value: Any) -> None:
+        for floor in floors:
+            if value < floor:
+                code = "negative" if floor == 0 else "out_of_range"
+                raise RecordError(code, f"It is less than {floor}.", value=value)
         for validator in validators:
             try:
                 validator(value)
             except ValidationError as error:
-                code = "negative" if _is_floor(validator, value) else error.code or "invalid"
-                raise RecordError(code, error.messages[0], value=value) from error
+                raise RecordError(
+                    error.code or "invalid", error.messages[0], value=value
+                ) from error
 
-    return check
-
-
-def _is_floor(validator: Any, value: Any) -> bool:
-    limit = (
-        getattr(validator, "limit_value", None) if isinstance(validator, BaseValidator) else None
-    )
-    return limit == 0 and isinstance(value, int | Decimal) and value < 0
+    return check if validators or floors else None
 
 
 def _kind(value: Any) -> str:

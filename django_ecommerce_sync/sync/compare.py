@@ -24,8 +24,7 @@ def new_row(item: Item, target: Target, *, currency: str) -> None:
                 f"A new {target.model._meta.verbose_name} needs it; the feed does not carry it.",
                 field=name,
             )
-    item.values = {**target.defaults(), **target.scope, **item.values}
-    if "currency" in target.table.fields and not item.values["currency"]:
+    if "currency" in target.table.fields and not item.values.get("currency"):
         item.values["currency"] = currency
 
 

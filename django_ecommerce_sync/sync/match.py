@@ -18,7 +18,7 @@ from .compare import compare_row, new_row
 from .digest import record_digest
 from .ledger import Ledger
 from .references import References
-from .table import Row
+from .table import Row, Table
 from .target import Target
 
 #: Rejections that may succeed once the rest of the feed has been applied.
@@ -47,6 +47,7 @@ class Matcher:
         self.run = run
         self.full = full
         self.ledger = ledger
+        self.links = Table(SyncLink, target.connection)
         self.digest = record_digest(stream, target.key)
 
     def match(self, rows: Sequence[tuple[int, Payload | BadRow]]) -> Changes:
@@ -104,11 +105,10 @@ class Matcher:
         return external_id
 
     def _find_links(self, items: Sequence[Item]) -> None:
-        ids = {item.external_id for item in items if item.external_id}
-        found = SyncLink.objects.using(self.target.connection.alias).filter(
-            feed=self.feed, stream=self.stream.name, external_id__in=sorted(ids)
-        )
-        links = {row[1]: Link(*row) for row in found.values_list(*Link._fields)}
+        ids = sorted({item.external_id for item in items if item.external_id})
+        place = {"feed": self.feed, "stream": self.stream.name}
+        found = self.links.find(Link._fields, "external_id", ids, **place)
+        links = {link.external_id: link for link in map(Link._make, found)}
         for item in items:
             item.link = links.get(item.external_id)
             item.earlier = self._earlier(item)
@@ -154,8 +154,11 @@ class Matcher:
         return values
 
     def _key_text(self, item: Item) -> str:
-        key = item.values.get(self.target.key)
-        return str(key) if key else self.stream.identify(item.payload, self.target.key)
+        """The record's key as far as it can be told, to find the record by."""
+        try:
+            return self.stream.key_of(item.payload, self.target.key)
+        except RecordError:
+            return ""
 
     def _without_errors(
         self, errors: dict[int, RecordError], items: list[Item], changes: Changes

@@ -322,7 +322,7 @@ def _imagine(ledger: Ledger, stream: str, target: Target, changes: Changes) -> N
     ledger.note(
         stream, [(external_id, outcome) for external_id, outcome in outcomes if external_id]
     )
-    keys = [item.values[target.key] for item in changes.create]
+    keys = [item.values.get(target.key) for item in changes.create]
     ledger.take(target.label, [str(key) for key in keys if key is not None])
 
 

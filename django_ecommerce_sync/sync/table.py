@@ -1,11 +1,14 @@
 """Set-based reads and writes of one table: the only place where SQL is put together.
 
-Model objects cost more than the database does; rows are plain dicts by column attribute here.
+Model objects cost more than the database does, so rows are plain dicts by column attribute
+here. On MySQL the values are put into the statement by the client library's own C function:
+its driver's parameter handling costs more than the server's part of an INSERT.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
 from functools import partial
 from typing import Any
 
@@ -13,11 +16,11 @@ from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.constants import OnConflict
 
-from ..models import CodeField, CurrencyField, EmailKeyField, KeyField
+from ..models import CodeField, CurrencyField, EmailKeyField, KeyField, MoneyField
 
 Row = dict[str, Any]
 
-#: Characters of text in one statement; well below the smallest packet a server allows.
+#: Bytes of values in one statement; well below the smallest packet a server allows.
 _STATEMENT_SIZE = 500_000
 #: Fields whose values the drivers take as they are; exact classes, for a subclass may convert.
 _PLAIN = frozenset(
@@ -27,10 +30,21 @@ _PLAIN = frozenset(
         models.IntegerField,
         models.BigIntegerField,
         models.PositiveIntegerField,
-        KeyField,
-        EmailKeyField,
+        models.DecimalField,
         CodeField,
         CurrencyField,
+        EmailKeyField,
+        KeyField,
+        MoneyField,
+    }
+)
+_NUMBERS = frozenset(
+    {
+        models.IntegerField,
+        models.BigIntegerField,
+        models.PositiveIntegerField,
+        models.DecimalField,
+        MoneyField,
     }
 )
 
@@ -45,6 +59,9 @@ class Table:
         self.fields: dict[str, Any] = {
             field.attname: field for field in model._meta.concrete_fields
         }
+        self._name = connection.ops.quote_name(model._meta.db_table)
+
+    # -- reading -----------------------------------------------------------------------------
 
     def select(self, *, lock: bool = False, **filters: Any) -> Iterator[Row]:
         """The rows that match, by primary key, locked until the transaction ends if ``lock``."""
@@ -53,10 +70,29 @@ class Table:
             rows = rows.select_for_update()
         return iter(rows.order_by("pk").values(*self.fields))
 
-    def insert(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Insert new rows; every row has the same columns, without the primary key."""
+    def find(
+        self, names: Sequence[str], name: str, values: Sequence[Any], **fixed: Any
+    ) -> list[tuple[Any, ...]]:
+        """Columns ``names`` of the rows whose ``name`` is in ``values`` and that match ``fixed``.
+
+        Columns come as the driver gives them: for texts and whole numbers only.
+        """
+        if not values:
+            return []
+        wanted = ", ".join(map(self._column, names))
+        conditions = "".join(f"{self._column(key)} = %s AND " for key in fixed)
+        listed, parameters = self._listed(values)
+        sql = f"SELECT {wanted} FROM {self._name} WHERE {conditions}{self._column(name)} IN "  # noqa: S608
+        with self.connection.cursor() as cursor:
+            cursor.execute(sql + listed, [*fixed.values(), *parameters])
+            return list(cursor.fetchall())
+
+    # -- writing -----------------------------------------------------------------------------
+
+    def insert(self, rows: Sequence[Mapping[str, Any]], constants: Mapping[str, Any]) -> None:
+        """Insert new rows: each has the same columns, ``constants`` are those equal in all."""
         if rows:
-            self._write(list(rows[0]), rows, suffix="")
+            self._write(list(rows[0]), rows, constants)
 
     def insert_one(self, row: Mapping[str, Any]) -> Any:
         """Insert a row that has no key to find it by again; returns its primary key."""
@@ -78,7 +114,16 @@ class Table:
             [self.fields[name].column for name in names],
             [self.pk.column],
         )
-        self._write(list(self.fields), rows, suffix=suffix)
+        self._write(list(self.fields), rows, {}, suffix)
+
+    def set_all(self, name: str, value: int, keys: Sequence[int]) -> None:
+        """Give the rows with these primary keys one and the same whole number."""
+        if keys:
+            listed, parameters = self._listed(keys)
+            condition = f"WHERE {self._column(self.pk.attname)} IN {listed}"
+            sql = f"UPDATE {self._name} SET {self._column(name)} = %s {condition}"  # noqa: S608
+            with self.connection.cursor() as cursor:
+                cursor.execute(sql, [value, *parameters])
 
     def delete(self, keys: Sequence[Any]) -> None:
         """Delete rows by primary key."""
@@ -86,26 +131,77 @@ class Table:
             manager = self.model._base_manager.using(self.connection.alias)
             manager.filter(pk__in=keys)._raw_delete(self.connection.alias)
 
-    def _write(self, names: list[str], rows: Sequence[Mapping[str, Any]], *, suffix: str) -> None:
-        quote = self.connection.ops.quote_name
-        columns = ", ".join(quote(self.fields[name].column) for name in names)
-        head = f"INSERT INTO {quote(self.model._meta.db_table)} ({columns}) VALUES "  # noqa: S608
-        one = f"({', '.join(['%s'] * len(names))})"
-        adapters = [self._adapter(self.fields[name]) for name in names]
-        values = [
-            [
-                row[name] if adapt is None else adapt(row[name])
-                for name, adapt in zip(names, adapters, strict=True)
-            ]
+    # -- statements --------------------------------------------------------------------------
+
+    def _write(
+        self,
+        names: list[str],
+        rows: Sequence[Mapping[str, Any]],
+        constants: Mapping[str, Any],
+        suffix: str = "",
+    ) -> None:
+        columns = ", ".join(map(self._column, [*names, *constants]))
+        head = f"INSERT INTO {self._name} ({columns}) VALUES "  # noqa: S608
+        adapters = [(name, self._writer(self.fields[name])) for name in names]
+        fixed = [self._adapted(name, value) for name, value in constants.items()]
+        values = (
+            [row[name] if adapt is None else adapt(row[name]) for name, adapt in adapters]
             for row in rows
-        ]
+        )
         with self.connection.cursor() as cursor:
-            if self.connection.vendor == "sqlite":  # it has a limit on parameters, not on rows
-                cursor.executemany(f"{head}{one} {suffix}", values)
+            if self.connection.vendor == "mysql":
+                for chunk in _chunks(self._literals(values, fixed)):
+                    cursor.execute(f"{head}{', '.join(chunk)} {suffix}", None)
                 return
-            for chunk in _chunks(values):
-                sql = f"{head}{', '.join([one] * len(chunk))} {suffix}"
-                cursor.execute(sql, [value for row in chunk for value in row])
+            one = f"({', '.join(['%s'] * (len(names) + len(fixed)))})"
+            cursor.executemany(f"{head}{one} {suffix}", [row + fixed for row in values])
+
+    def _literals(self, rows: Iterable[list[Any]], fixed: list[Any]) -> Iterator[str]:
+        """Each row as the text of a VALUES list, for MySQL."""
+        literal = self._literal()
+        escape = self.connection.connection.escape_string
+        tail = "".join(f",{literal(value)}" for value in fixed) + ")"
+        for row in rows:
+            # One call escapes a whole row of texts; they are put apart again at a character
+            # that cleaned text cannot have.
+            text = "\x1f".join(row) if set(map(type, row)) == {str} else ""
+            if text.count("\x1f") == len(row) - 1:
+                escaped: str = escape(text.encode()).decode()
+                yield "('" + escaped.replace("\x1f", "','") + "'" + tail
+            else:
+                yield "(" + ",".join(map(literal, row)) + tail
+
+    def _literal(self) -> Callable[[Any], str]:
+        """A function that writes a value as MySQL wants it in a statement."""
+        self.connection.ensure_connection()
+        driver: Any = self.connection.connection
+
+        def literal(value: Any) -> str:
+            if type(value) is int or type(value) is Decimal:
+                return str(value)
+            text = driver.literal(value)
+            return text.decode() if isinstance(text, bytes) else text
+
+        return literal
+
+    def _listed(self, values: Sequence[Any]) -> tuple[str, list[Any]]:
+        """Values as the list of an IN: written out on MySQL, as parameters elsewhere."""
+        if self.connection.vendor == "mysql":
+            return f"({','.join(map(self._literal(), values))})".replace("%", "%%"), []
+        return f"({','.join(['%s'] * len(values))})", list(values)
+
+    def _column(self, name: str) -> str:
+        return self.connection.ops.quote_name(self.fields[name].column)
+
+    def _adapted(self, name: str, value: Any) -> Any:
+        adapt = self._adapter(self.fields[name])
+        return value if adapt is None else adapt(value)
+
+    def _writer(self, field: Any) -> Callable[[Any], Any] | None:
+        """As ``_adapter``; for MySQL numbers become texts, which it reads just as well."""
+        if self.connection.vendor == "mysql" and type(field) in _NUMBERS:
+            return _number_text
+        return self._adapter(field)
 
     def _adapter(self, field: Any) -> Callable[[Any], Any] | None:
         """How a value becomes a parameter; None where it is one already."""
@@ -114,15 +210,19 @@ class Table:
         return partial(field.get_db_prep_save, connection=self.connection)
 
 
-def _chunks(rows: list[list[Any]]) -> Iterator[list[list[Any]]]:
+def _chunks(rows: Iterable[str]) -> Iterator[list[str]]:
     """The rows in statements of bounded size."""
-    chunk: list[list[Any]] = []
+    chunk: list[str] = []
     size = 0
     for row in rows:
-        size += sum(len(value) for value in row if isinstance(value, str)) + 20 * len(row)
-        if chunk and size > _STATEMENT_SIZE:
+        if chunk and size + len(row) > _STATEMENT_SIZE:
             yield chunk
             chunk, size = [], 0
         chunk.append(row)
+        size += len(row)
     if chunk:
         yield chunk
+
+
+def _number_text(value: Any) -> str | None:
+    return None if value is None else str(value)

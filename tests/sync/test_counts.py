@@ -1,0 +1,156 @@
+"""Every record read is counted exactly once, as what became of it."""
+
+import datetime as dt
+
+import pytest
+
+from django_ecommerce_sync.models import Product, RunStatus, SyncLink
+from tests.sync.conftest import product
+
+pytestmark = pytest.mark.django_db
+
+
+def test_new_records_are_created(shop):
+    shop.rows = {"products": [product(1), product(2)]}
+    assert shop.counts() == {"read": 2, "created": 2}
+    assert set(Product.objects.values_list("sku", flat=True)) == {"SKU-1", "SKU-2"}
+
+
+def test_the_same_feed_again_changes_nothing(shop):
+    shop.rows = {"products": [product(1), product(2)]}
+    shop.sync()
+    before = list(Product.objects.order_by("pk").values())
+    assert shop.counts() == {"read": 2, "unchanged": 2}
+    assert list(Product.objects.order_by("pk").values()) == before
+
+
+def test_a_full_run_compares_values_and_finds_them_equal(shop):
+    shop.rows = {"products": [product(1, price="290.00")]}
+    shop.sync()
+    shop.rows = {"products": [product(1, price="290")]}
+    assert shop.counts(full=True) == {"read": 1, "unchanged": 1}
+
+
+def test_another_spelling_of_the_same_values_is_unchanged_and_then_known(
+    shop, django_assert_max_num_queries
+):
+    shop.rows = {"products": [product(1, price="290.00", color="red", size="L")]}
+    shop.sync()
+    stored = Product.objects.values().get()
+    row = product(1, price="290", size="L", color="red")
+    shop.rows = {"products": [dict(reversed(row.items()))]}
+    assert shop.counts() == {"read": 1, "unchanged": 1}
+    assert Product.objects.values().get() == stored
+
+
+def test_a_changed_record_is_updated_and_its_version_counted_up(shop):
+    shop.rows = {"products": [product(1), product(2)]}
+    shop.sync()
+    old = Product.objects.get(sku="SKU-1")
+    shop.rows = {"products": [product(1, price="12.00"), product(2)]}
+    assert shop.counts() == {"read": 2, "updated": 1, "unchanged": 1}
+    new = Product.objects.get(sku="SKU-1")
+    assert (new.pk, str(new.price), new.version) == (old.pk, "12.0000", old.version + 1)
+    assert new.updated_at > old.updated_at
+    assert new.created_at == old.created_at
+
+
+def test_what_the_feed_does_not_carry_is_left_alone(shop):
+    shop.rows = {"products": [product(1, brand="Acme")]}
+    shop.sync()
+    Product.objects.update(description="written here")
+    shop.rows = {"products": [product(1, price="11.00")]}
+    assert shop.counts() == {"read": 1, "updated": 1}
+    row = Product.objects.get()
+    assert (row.brand, row.description) == ("Acme", "written here")
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 1000])
+def test_the_last_copy_of_a_record_wins_wherever_batches_end(shop, batch_size):
+    shop.batch_size = batch_size
+    shop.rows = {"products": [product(1), product(2), product(1, price="5"), product(1, price="6")]}
+    assert shop.counts() == {"read": 4, "created": 2, "duplicate": 2}
+    assert str(Product.objects.get(sku="SKU-1").price) == "6.0000"
+    assert shop.counts()["duplicate"] == 2
+
+
+@pytest.mark.parametrize("batch_size", [1, 1000])
+def test_a_repeat_that_changes_an_unchanged_row_makes_it_updated(shop, batch_size):
+    shop.batch_size = batch_size
+    shop.rows = {"products": [product(1)]}
+    shop.sync()
+    shop.rows = {"products": [product(1), product(1, price="5")]}
+    assert shop.counts() == {"read": 2, "updated": 1, "duplicate": 1}
+
+
+def test_a_broken_last_copy_leaves_the_one_before_it_in_force(shop):
+    shop.rows = {"products": [product(1, price="5"), product(1, price="no")]}
+    assert shop.counts() == {"read": 2, "created": 1, "rejected": 1}
+    assert str(Product.objects.get().price) == "5.0000"
+
+
+def test_rejected_records_make_a_run_partial_and_are_kept_with_their_reason(shop):
+    shop.rows = {"products": [product(1), product(2, price="12,50"), product(3)]}
+    run = shop.sync()
+    assert run.status == RunStatus.PARTIAL
+    issue = run.issues.get()
+    assert (issue.position, issue.external_id, issue.key) == (2, "2", "SKU-2")
+    assert (issue.field, issue.code, issue.excerpt) == ("price", "invalid_decimal", "'12,50'")
+    assert Product.objects.count() == 2
+
+
+def test_a_stream_without_rows_fails_unless_it_may_be_empty(shop):
+    shop.rows = {"products": []}
+    run = shop.sync()
+    assert (run.status, run.error_code) == (RunStatus.FAILED, "feed_empty")
+
+
+def test_a_row_changed_here_is_brought_back_in_step(shop):
+    shop.rows = {"products": [product(1)]}
+    shop.sync()
+    row = Product.objects.get()
+    row.name = "renamed by a person"
+    row.save()
+    assert shop.counts() == {"read": 1, "updated": 1}
+    assert Product.objects.get().name == "Thing 1"
+
+
+def test_a_row_deleted_here_comes_back(shop):
+    shop.rows = {"products": [product(1)]}
+    shop.sync()
+    Product.objects.all().delete()
+    assert SyncLink.objects.count() == 0
+    assert shop.counts() == {"read": 1, "created": 1}
+
+
+def test_a_changed_mapping_reaches_rows_whose_record_did_not_change(shop):
+    shop.rows = {"products": [product(1)]}
+    shop.sync()
+    from dataclasses import replace
+
+    fields = {**shop.streams[0].fields, "description": lambda row: row["title"].upper()}
+    shop.streams = [replace(shop.streams[0], fields=fields)]
+    assert shop.counts() == {"read": 1, "updated": 1}
+    assert Product.objects.get().description == "THING 1"
+
+
+def test_a_limit_reads_no_more_rows(shop):
+    shop.rows = {"products": [product(n) for n in range(1, 8)]}
+    assert shop.counts(limit=3) == {"read": 3, "created": 3}
+
+
+def test_statements_do_not_grow_with_the_rows(shop, django_assert_max_num_queries):
+    shop.rows = {"products": [product(n) for n in range(1, 301)]}
+    with django_assert_max_num_queries(30):
+        shop.sync()
+    with django_assert_max_num_queries(25):
+        shop.sync()
+
+
+def test_times_are_kept_with_the_row(shop):
+    before = dt.datetime.now(dt.UTC)
+    shop.rows = {"products": [product(1)]}
+    shop.sync()
+    row = Product.objects.get()
+    assert before <= row.created_at <= dt.datetime.now(dt.UTC)
+    assert row.created_at == row.updated_at
