@@ -328,7 +328,8 @@ def _imagine(ledger: Ledger, stream: str, target: Target, changes: Changes) -> N
 
 def _wait(attempt: int) -> None:
     """Let others finish: up to a growing limit, at random, so that nobody waits in step."""
-    connection.close_if_unusable_or_obsolete()
+    if not connection.in_atomic_block:
+        connection.close_if_unusable_or_obsolete()
     time.sleep(random.uniform(0, min(0.05 * 2**attempt, 5)))  # noqa: S311
 
 
