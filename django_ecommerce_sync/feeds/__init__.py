@@ -3,6 +3,10 @@
 Nothing here knows the database; the names below are what a feed's author needs.
 """
 
+from .auth import Auth, Basic, Bearer, Header, Query
+from .files import CSVFeed, JSONFeed, JSONLinesFeed, XMLFeed
+from .formats import CSV, JSON, XML, Content, Format, JSONLines
+from .http import HTTPFeed
 from .mapping import (
     Attributes,
     Const,
@@ -19,34 +23,70 @@ from .mapping import (
     Text,
 )
 from .memory import MemoryFeed
+from .pagination import (
+    Answer,
+    Cursor,
+    Keyset,
+    LinkHeader,
+    NextURL,
+    NoPages,
+    Offset,
+    PageNumber,
+    Paginator,
+)
 from .records import MISSING, BadRow, Page, Payload, Reference
 from .source import FeedSource, get_feed
 from .streams import Archive, Keep, Since, Stream
 
 __all__ = [
+    "CSV",
+    "JSON",
     "MISSING",
+    "XML",
+    "Answer",
     "Archive",
     "Attributes",
+    "Auth",
     "BadRow",
+    "Basic",
+    "Bearer",
+    "CSVFeed",
     "Const",
+    "Content",
     "Converter",
+    "Cursor",
     "FeedSource",
     "First",
+    "Format",
+    "HTTPFeed",
+    "Header",
+    "JSONFeed",
+    "JSONLines",
+    "JSONLinesFeed",
     "Keep",
+    "Keyset",
     "Lines",
+    "LinkHeader",
     "MemoryFeed",
     "Moment",
     "Money",
+    "NextURL",
+    "NoPages",
     "Number",
+    "Offset",
     "OneOf",
     "Page",
+    "PageNumber",
+    "Paginator",
     "Path",
     "Payload",
+    "Query",
     "Ref",
     "Reference",
     "Since",
     "Stream",
     "Template",
     "Text",
+    "XMLFeed",
     "get_feed",
 ]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import html
 import string
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -41,6 +41,12 @@ class Path(Converter):
     def __init__(self, path: str) -> None:
         self.path = path
         self.steps = path.split(".")
+
+    def fill(self, values: dict[str, Any], field: str, payload: Payload) -> None:
+        if self.path in payload:  # the usual case, made short
+            values[field] = payload[self.path]
+        else:
+            super().fill(values, field, payload)
 
     def extract(self, payload: Payload) -> Any:
         if self.path in payload:  # also a CSV header that has dots in it
@@ -333,6 +339,19 @@ def compile_fields(fields: Mapping[str, Any]) -> dict[str, Converter]:
     return {field: converter(source) for field, source in fields.items()}
 
 
+def paths(source: Any) -> Iterator[str]:
+    """Every dotted path that a source, or a collection of them, reads."""
+    if isinstance(source, Path):
+        yield source.path
+    elif isinstance(source, Converter):
+        yield from paths(vars(source))
+    elif isinstance(source, Mapping):
+        yield from paths(list(source.values()))
+    elif isinstance(source, list | tuple):
+        for part in source:
+            yield from paths(part)
+
+
 def map_fields(fields: Mapping[str, Converter], payload: Payload) -> dict[str, Any]:
     """The values a payload carries, by model field.
 
@@ -357,7 +376,7 @@ def identifier(value: Any) -> str:
 
 
 def split_currency(text: str) -> tuple[str, Any]:
-    """``"15.00 USD"`` or ``"USD 15.00"`` as amount and code; the code is MISSING if there is none."""
+    """``"15.00 USD"`` or ``"USD 15.00"`` as amount and code; MISSING if there is no code."""
     parts = text.split()
     if len(parts) == 2:
         for amount, code in (parts, parts[::-1]):

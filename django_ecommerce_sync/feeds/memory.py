@@ -21,6 +21,4 @@ class MemoryFeed(FeedSource):
         rows = self.rows.get(stream.name, ())
         for start in range(cursor or 0, len(rows), self.page_size):
             end = start + self.page_size
-            yield Page(
-                rows[start:end], cursor=end if end < len(rows) else None, total=len(rows)
-            )
+            yield Page(rows[start:end], cursor=end if end < len(rows) else None, total=len(rows))

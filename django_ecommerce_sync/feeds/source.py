@@ -32,9 +32,8 @@ class FeedSource(ABC):
     def __init__(self, **options: Any) -> None:
         for name, value in options.items():
             if name not in self.option_names:
-                raise ConfigurationError(
-                    f"{type(self).__name__} has no option '{name}'{did_you_mean(name, self.option_names)}"
-                )
+                guess = did_you_mean(name, self.option_names)
+                raise ConfigurationError(f"{type(self).__name__} has no option '{name}'{guess}")
             setattr(self, name, value)
 
     @abstractmethod
@@ -59,7 +58,7 @@ class FeedSource(ABC):
             f"Feed '{self.alias}' has no stream '{name}'{did_you_mean(name, names)}"
         )
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 - most sources hold on to nothing
         """Give back what ``fetch`` holds on to: connections, spooled files."""
 
     def __enter__(self) -> Self:

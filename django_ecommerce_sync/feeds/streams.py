@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from ..exceptions import ConfigurationError
-from .mapping import Converter, compile_fields, converter, identifier, map_fields
+from .mapping import Converter, compile_fields, converter, identifier, map_fields, paths
 from .records import Payload
 
 #: The models of the streams everybody has; any other stream names its own.
@@ -103,7 +103,9 @@ class Stream:
 
     def __post_init__(self) -> None:
         if not self.fields:
-            raise ConfigurationError(f"Stream '{self.name}' maps no fields; give it fields={{...}}.")
+            raise ConfigurationError(
+                f"Stream '{self.name}' maps no fields; give it fields={{...}}."
+            )
         if not self.model_label:
             raise ConfigurationError(
                 f"Stream '{self.name}' needs model='app.Model'; only products, customers and "
@@ -120,10 +122,21 @@ class Stream:
         """The mapping, compiled."""
         return compile_fields(self.fields)
 
+    @cached_property
+    def paths(self) -> frozenset[str]:
+        """Every dotted path this stream reads from a payload; callables tell nothing."""
+        named = [self.sources, self._id_source if self.external_id is not None else None]
+        extra = {self.group_by, self.since.field if self.since else ""} - {""}
+        return frozenset(paths(named)) | extra
+
     def identify(self, payload: Payload, key: str) -> str:
-        """The record's id in the feed, or "" where it has none; ``key`` is the model's key field."""
+        """The record's id in the feed, or "" without one; ``key`` is the model's key field."""
         if self.external_id is not None:
             return identifier(self._id_source.extract(payload))
+        return self.key_of(payload, key)
+
+    def key_of(self, payload: Payload, key: str) -> str:
+        """What the record carries as the model's key, or "" where it carries none."""
         source = self.sources.get(key)
         return identifier(source.extract(payload)) if source else ""
 

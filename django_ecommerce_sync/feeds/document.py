@@ -1,0 +1,126 @@
+"""One document of a feed, whole and decompressed, ready to be read more than once."""
+
+from __future__ import annotations
+
+import tempfile
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+from ..exceptions import FeedError, FeedUnreachable
+
+CHUNK = 1 << 18
+#: Up to this size a document stays in memory; beyond it goes to a temporary file.
+IN_MEMORY = 8 << 20
+#: No honest feed shrinks further than this under gzip; a bomb shrinks a thousandfold.
+MAX_RATIO = 250
+RATIO_FREE = 64 << 20
+GZIP_MAGIC = b"\x1f\x8b"
+
+
+@dataclass(slots=True)
+class Document:
+    """A complete document: its bytes, and the response's headers where it came over HTTP.
+
+    ``label`` names it in messages; it is made of scheme, host and path, never of the query.
+    """
+
+    file: IO[bytes]
+    label: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def rewind(self) -> IO[bytes]:
+        """The file, at its beginning."""
+        self.file.seek(0)
+        return self.file
+
+    def close(self) -> None:
+        """Give the file back."""
+        self.file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def open_path(path: Path, max_bytes: int) -> Document:
+    """A local file, plain ones in place, gzipped ones unpacked."""
+    label = str(path)
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise FeedUnreachable(
+            "unreachable", f"{label} cannot be opened: {error.strerror}."
+        ) from error
+    return Document(unpacked(file, max_bytes, label), label)
+
+
+def unpacked(file: IO[bytes], max_bytes: int, label: str) -> IO[bytes]:
+    """The file itself, or if it is gzipped, one with its content; the first is closed then."""
+    magic = file.read(2)
+    file.seek(0)
+    if magic != GZIP_MAGIC:
+        return file
+    with file:
+        plain = spool(gunzip(chunks(file), label), max_bytes, label)
+    return unpacked(plain, max_bytes, label)
+
+
+def chunks(file: IO[bytes]) -> Iterator[bytes]:
+    """The rest of a file, piece by piece."""
+    while chunk := file.read(CHUNK):
+        yield chunk
+
+
+def spool(pieces: Iterable[bytes], max_bytes: int, label: str) -> IO[bytes]:
+    """Everything in ``pieces`` in a temporary file that only we can read."""
+    file = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 - the caller closes it
+    size = 0
+    try:
+        for piece in pieces:
+            size += len(piece)
+            if size > max_bytes:
+                raise FeedError("feed_too_large", f"{label} has more than {max_bytes:,} bytes.")
+            file.write(piece)
+        file.seek(0)
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+def gunzip(pieces: Iterable[bytes], label: str) -> Iterator[bytes]:
+    """Decompress one or several gzip members; each must be complete, its checksum right."""
+    decoder = zlib.decompressobj(zlib.MAX_WBITS | 16)
+    read = written = 0
+    try:
+        for piece in pieces:
+            read += len(piece)
+            while piece:
+                if decoder.eof:
+                    piece = piece.lstrip(b"\0")  # archives may be padded
+                    if not piece:
+                        break
+                    decoder = zlib.decompressobj(zlib.MAX_WBITS | 16)
+                plain = decoder.decompress(piece, CHUNK)
+                written += len(plain)
+                if written > RATIO_FREE and written > read * MAX_RATIO:
+                    raise FeedError("feed_too_large", f"{label} unpacks to far more than it holds.")
+                yield plain
+                piece = decoder.unused_data if decoder.eof else decoder.unconsumed_tail
+        if read and not decoder.eof:
+            raise FeedError("feed_truncated", f"{label} ends inside its gzip data.", position=read)
+    except zlib.error as error:
+        raise FeedError(
+            "feed_truncated", f"{label} has damaged gzip data.", position=read
+        ) from error

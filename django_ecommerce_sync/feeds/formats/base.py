@@ -1,0 +1,50 @@
+"""What a format does with a document."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from ...exceptions import RecordError
+from ..document import Document
+from ..records import BadRow, Payload
+from ..streams import Stream
+
+#: Limits on one record, whatever its format.
+MAX_DEPTH = 30
+MAX_RECORD = 1 << 20
+
+Row = Payload | BadRow
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A document's rows, read lazily while the document is open, and what surrounds them."""
+
+    rows: Iterator[Row]
+    #: How many rows there are, where that is known before they are read.
+    count: int | None = None
+    #: The document without its rows: the place of cursors and totals.
+    envelope: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Format(ABC):
+    """Turns documents into rows."""
+
+    #: The options a feed may pass on to the format's constructor.
+    option_names: ClassVar[tuple[str, ...]] = ()
+
+    @abstractmethod
+    def read(self, document: Document, stream: Stream) -> Content:
+        """The document's content; raises ``FeedError`` where it is not of this format.
+
+        A format whose documents can be broken as a whole has checked all of it by the time
+        this returns, so that no row of a broken document is ever used.
+        """
+
+
+def bad_row(code: str, message: str, value: Any = None) -> BadRow:
+    """A row rejected before it could become a payload."""
+    return BadRow(RecordError(code, message, value=value))

@@ -1,0 +1,162 @@
+"""JSON text of records into payloads: in batches where all is well, one by one where not."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from ...exceptions import RecordError
+from ..records import BadRow, Payload
+from .base import MAX_DEPTH, MAX_RECORD, Row, bad_row
+
+#: Python refuses to read or print integers much longer than this.
+MAX_DIGITS = 400
+_HUGE = 10**MAX_DIGITS
+_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+_BRACKETS = re.compile(rb'"(?:[^"\\]++|\\.)*+"|([{\[])|[}\]]', re.DOTALL)
+_ESCAPE = re.compile(rb"\\.", re.DOTALL)
+_one = msgspec.json.Decoder(float_hook=Decimal)
+
+
+def decode_batch(batch: bytes, decode: Callable[[bytes], list[Any]]) -> list[Payload] | None:
+    """The batch's payloads, or None where some record needs a closer look.
+
+    The decoder keeps the last of two equal keys without a word; then the text has more quotes
+    than the result needs.
+    """
+    if len(batch) > MAX_RECORD:
+        return None
+    try:
+        rows = decode(batch)
+    except _UNREADABLE:
+        return None
+    strings = 0
+    for row in rows:
+        found = _count_strings(row, 1) if type(row) is dict else None
+        if found is None:
+            return None
+        strings += found
+    return rows if strings * 2 == _count_quotes(batch) else None
+
+
+def decode_record(raw: bytes, where: str = "") -> Row:
+    """One record's payload, or why there is none; ``where`` leads the message."""
+    try:
+        return _checked(raw)
+    except json.JSONDecodeError as error:
+        return bad_row("json_syntax", f"{where}{error.msg} at character {error.pos}.")
+    except RecordError as error:
+        return BadRow(RecordError(error.code, where + error.message, value=error.value))
+
+
+def syntax_error(raw: bytes) -> json.JSONDecodeError | None:
+    """Why this is no JSON at all, or None if it is, however unwelcome its content."""
+    try:
+        _checked(raw)
+    except json.JSONDecodeError as error:
+        return error
+    except RecordError:
+        return None
+    return None
+
+
+def _checked(raw: bytes) -> Payload:
+    """The payload; raises ``RecordError`` or ``JSONDecodeError``."""
+    if len(raw) > MAX_RECORD:
+        raise RecordError("record_too_large", f"The record has more than {MAX_RECORD:,} bytes.")
+    if _too_deep(raw):
+        raise RecordError("too_deep", f"The record is nested more than {MAX_DEPTH} levels deep.")
+    try:
+        value = _one.decode(raw)
+    except _UNREADABLE:
+        value = _decode_exactly(raw)
+        if isinstance(value, dict):  # all that the decoder refuses and the standard one does not
+            raise RecordError("bad_unicode", "The record has half of a surrogate pair.") from None
+    if not isinstance(value, dict):
+        raise RecordError("not_an_object", "A record must be an object.", value=value)
+    found = _count_strings(value, 1)
+    if found is None or found * 2 != _count_quotes(raw):
+        _decode_exactly(raw)
+    return value
+
+
+def _count_strings(value: Any, depth: int) -> int | None:
+    """How many keys and texts a decoded value has at all levels; None if it breaks a limit."""
+    if depth > MAX_DEPTH:
+        return None
+    count = 0
+    if type(value) is dict:
+        count = len(value)
+        value = value.values()
+    for member in value:
+        kind = type(member)
+        if kind is str:
+            count += 1
+        elif kind is dict or kind is list:
+            inner = _count_strings(member, depth + 1)
+            if inner is None:
+                return None
+            count += inner
+        elif kind is int and not -_HUGE < member < _HUGE:
+            return None
+    return count
+
+
+def _count_quotes(raw: bytes) -> int:
+    """How many quotes begin or end a string."""
+    return (_ESCAPE.sub(b"", raw) if b"\\" in raw else raw).count(b'"')
+
+
+def _too_deep(raw: bytes) -> bool:
+    if raw.count(b"{") + raw.count(b"[") <= MAX_DEPTH:
+        return False
+    depth = 0
+    for token in _BRACKETS.finditer(raw):
+        if token[1]:
+            depth += 1
+            if depth > MAX_DEPTH:
+                return True
+        elif token[0] in b"}]":
+            depth -= 1
+    return False
+
+
+def _decode_exactly(raw: bytes) -> Any:
+    """The slow decoder, which names what the fast one passes over or cannot name."""
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError as error:
+        raise RecordError("encoding", f"Byte {error.start} is not valid UTF-8.") from None
+    return json.loads(
+        text,
+        parse_float=Decimal,
+        parse_int=_integer,
+        parse_constant=_refuse_constant,
+        object_pairs_hook=_unique,
+    )
+
+
+def _integer(digits: str) -> int:
+    if len(digits.lstrip("-")) > MAX_DIGITS:
+        raise RecordError("number_too_long", f"A number has more than {MAX_DIGITS} digits.")
+    return int(digits)
+
+
+def _refuse_constant(name: str) -> None:
+    raise RecordError("non_finite", f"{name} is no number.", value=name)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        seen: set[str] = set()
+        for key, _ in pairs:
+            if key in seen:
+                raise RecordError("duplicate_key", f"The key '{key}' is there twice.", value=key)
+            seen.add(key)
+    return found

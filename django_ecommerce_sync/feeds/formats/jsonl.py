@@ -1,0 +1,78 @@
+"""JSON Lines: a record on each line."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import IO
+
+import msgspec
+
+from ...exceptions import FeedError
+from ..document import CHUNK, Document
+from ..streams import Stream
+from .base import MAX_RECORD, Content, Format, Row, bad_row
+from .decoding import decode_batch, decode_record
+
+_decode_lines = msgspec.json.Decoder(float_hook=Decimal).decode_lines
+
+
+class JSONLines(Format):
+    """An object on each line; blank lines are passed over, a bad line costs itself."""
+
+    def read(self, document: Document, stream: Stream) -> Content:
+        return Content(_rows(document))
+
+
+def _rows(document: Document) -> Iterator[Row]:
+    number = 1
+    for block in _blocks(document.rewind(), document.label):
+        if block is None:
+            yield bad_row("record_too_large", f"Line {number} has more than {MAX_RECORD:,} bytes.")
+            number += 1
+            continue
+        lines = block.count(b"\n")
+        rows = decode_batch(block, _decode_lines)
+        if rows is not None and len(rows) == lines:
+            yield from rows
+        else:  # also where a line is blank, or the file's last one has no end
+            yield from _one_by_one(block, number)
+        number += lines
+
+
+def _one_by_one(block: bytes, number: int) -> Iterator[Row]:
+    for at, line in enumerate(block.split(b"\n"), number):
+        if line := line.strip():
+            yield decode_record(line, f"Line {at}: ")
+
+
+def _blocks(file: IO[bytes], label: str) -> Iterator[bytes | None]:
+    """The file in stretches of whole lines; None for a line too long to be held."""
+    rest = file.read(CHUNK)
+    if rest.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in rest[:4]:
+        raise FeedError("encoding", f"{label} is UTF-16 or UTF-32; JSON must be UTF-8.")
+    rest = rest.removeprefix(codecs.BOM_UTF8)
+    while True:
+        end = rest.rfind(b"\n") + 1
+        if end:
+            yield rest[:end]
+        rest = rest[end:]
+        if len(rest) > MAX_RECORD:
+            yield None
+            rest = _after_line(file)
+        chunk = file.read(CHUNK)
+        if not chunk:
+            break
+        rest += chunk
+    if rest:
+        yield rest
+
+
+def _after_line(file: IO[bytes]) -> bytes:
+    """Pass over the rest of a line; what was read beyond it."""
+    while chunk := file.read(CHUNK):
+        _, newline, rest = chunk.partition(b"\n")
+        if newline:
+            return rest
+    return b""

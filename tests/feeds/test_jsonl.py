@@ -1,0 +1,69 @@
+from decimal import Decimal
+
+import pytest
+
+from django_ecommerce_sync.exceptions import FeedError
+from django_ecommerce_sync.feeds import BadRow, JSONLines
+
+from .reading import codes, found, parse
+
+FORMAT = JSONLines()
+
+
+def test_a_row_on_each_line():
+    content = b'{"sku": "a", "price": 1.10}\n{"sku": "b"}\r\n\n  \n{"sku": "c"}'
+    assert found(FORMAT, content) == [
+        {"sku": "a", "price": Decimal("1.10")},
+        {"sku": "b"},
+        {"sku": "c"},
+    ]
+
+
+def test_a_byte_order_mark_and_an_empty_file():
+    assert found(FORMAT, b'\xef\xbb\xbf{"sku": "a"}\n') == [{"sku": "a"}]
+    assert found(FORMAT, b"") == []
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        (b'{"sku": ', "json_syntax"),
+        (b'{"sku": "a"} {"sku": "b"}', "json_syntax"),
+        (b'{"sku": "\xff"}', "encoding"),
+        (b'{"sku": NaN}', "non_finite"),
+        (b'{"sku": "\\udc00"}', "bad_unicode"),
+        (b'{"sku": 1, "sku": 2}', "duplicate_key"),
+        (b"[]", "not_an_object"),
+        (b'{"a":' * 40 + b"1" + b"}" * 40, "too_deep"),
+        (b"[" * 200_000, "too_deep"),
+        (b'{"a": "' + b"x" * (1 << 20) + b'"}', "record_too_large"),
+        (b'{"a": "' + b"x" * (5 << 20) + b'"}', "record_too_large"),
+    ],
+)
+def test_a_bad_line_costs_itself_and_is_named(line, code):
+    rows = list(parse(FORMAT, b'{"sku": "a"}\n' + line + b'\n{"sku": "b"}\n{"sku": "c"').rows)
+    assert codes(rows) == [{"sku": "a"}, code, {"sku": "b"}, "json_syntax"]
+    assert "Line 2" in rows[1].error.message
+    assert "Line 4" in rows[3].error.message
+
+
+def test_the_last_line_may_be_too_long_as_well():
+    (row,) = parse(FORMAT, b'{"a": "' + b"x" * (2 << 20)).rows
+    assert isinstance(row, BadRow)
+    assert row.error.code == "record_too_large"
+
+
+@pytest.mark.parametrize("size", [1, 3, 16])
+def test_chunk_boundaries_change_nothing(monkeypatch, size):
+    monkeypatch.setattr("django_ecommerce_sync.feeds.formats.jsonl.CHUNK", size)
+    assert found(FORMAT, b'{"sku": "a"}\n\n{"sku"}\n{"sku": "b"}') == [
+        {"sku": "a"},
+        "json_syntax",
+        {"sku": "b"},
+    ]
+
+
+def test_other_encodings_are_refused():
+    with pytest.raises(FeedError) as caught:
+        list(parse(FORMAT, '{"sku": "a"}\n'.encode("utf-16")).rows)
+    assert caught.value.code == "encoding"

@@ -1,0 +1,217 @@
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+from django_ecommerce_sync.exceptions import FeedError
+from django_ecommerce_sync.feeds import (
+    Cursor,
+    HTTPFeed,
+    Keyset,
+    LinkHeader,
+    NextURL,
+    Offset,
+    PageNumber,
+    Query,
+    Since,
+    Stream,
+)
+
+from .reading import FIELDS, codes, pages, rows
+
+ROWS = [{"sku": str(n)} for n in range(5)]
+
+
+def reply(document, **headers):
+    return 200, headers, json.dumps(document).encode()
+
+
+def feed_of(server, paginator, records="items", **options):
+    stream = Stream("products", path="items", records=records, fields=FIELDS)
+    return HTTPFeed(
+        base_url=f"{server.url}/api/", **{"streams": [stream], "paginator": paginator, **options}
+    )
+
+
+def failure(feed):
+    with pytest.raises(FeedError) as caught:
+        rows(feed)
+    return caught.value
+
+
+def numbered(request):
+    page = int(request.query["page"])
+    items = ROWS[(page - 1) * 2 : page * 2]
+    return reply({"items": items, "pages": 3, "total": 5})
+
+
+def test_page_numbers_to_the_last_page(server):
+    server.answer = numbered
+    feed = feed_of(
+        server, PageNumber(size_param="size", size=2, total_pages="pages", total="total")
+    )
+    assert pages(feed) == [(ROWS[:2], 2, 5), (ROWS[2:4], 3, 5), (ROWS[4:], None, 5)]
+    assert [request.query for request in server.requests] == [
+        {"page": str(page), "size": "2"} for page in (1, 2, 3)
+    ]
+    assert server.requests[0].path == "/api/items"
+
+
+def test_page_numbers_to_an_empty_page(server):
+    server.answer = numbered
+    assert rows(feed_of(server, PageNumber())) == ROWS
+    assert len(server.requests) == 4
+
+
+def test_page_numbers_from_another_start(server):
+    server.answer = numbered
+    assert rows(feed_of(server, PageNumber(start=2, total_pages="pages"))) == ROWS[2:]
+
+
+def test_a_run_goes_on_at_a_cursor(server):
+    server.answer = numbered
+    feed = feed_of(server, PageNumber(total_pages="pages"))
+    (_, cursor, _), *_ = pages(feed)
+    assert rows(feed, cursor=json.loads(json.dumps(cursor))) == ROWS[2:]
+
+
+def sliced(request):
+    start, size = int(request.query["skip"]), int(request.query["limit"])
+    return reply({"items": ROWS[start : start + size], "total": 5})
+
+
+def test_offsets(server):
+    server.answer = sliced
+    assert pages(feed_of(server, Offset("skip", size=3, total="total"))) == [
+        (ROWS[:3], 3, 5),
+        (ROWS[3:], None, 5),
+    ]
+    assert len(server.requests) == 2
+    assert rows(feed_of(server, Offset("skip", size=3))) == ROWS
+
+
+def test_offsets_where_the_source_gives_less_than_asked_for(server):
+    server.answer = lambda request: reply({"items": ROWS[int(request.query["skip"]) :][:2]})
+    assert rows(feed_of(server, Offset("skip", size=100))) == ROWS
+
+
+def test_cursors(server):
+    after = {None: (ROWS[:3], "b"), "b": (ROWS[3:], None)}
+
+    def answer(request):
+        items, following = after[request.query.get("after")]
+        return reply({"items": items, "meta": {"next": following}})
+
+    server.answer = answer
+    assert pages(feed_of(server, Cursor(param="after", path="meta.next"))) == [
+        (ROWS[:3], "b", None),
+        (ROWS[3:], None, None),
+    ]
+
+
+def test_a_first_cursor(server):
+    server.answer = lambda request: reply({"items": []})
+    rows(feed_of(server, Cursor(param="cursorMark", path="next", start="*")))
+    assert server.requests[0].query == {"cursorMark": "*"}
+
+
+def test_an_empty_page_is_the_end_even_if_it_repeats_its_cursor(server):
+    def answer(request):
+        mark = request.query["mark"]
+        return reply({"items": ROWS if mark == "*" else [], "next": "x"})
+
+    server.answer = answer
+    assert rows(feed_of(server, Cursor(param="mark", path="next", start="*"))) == ROWS
+    assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize("following", [{"a": "a"}, {"a": "b", "b": "a"}, {"a": "b", "b": "b"}])
+def test_a_page_that_comes_back_is_an_error(server, following):
+    server.answer = lambda request: reply({"items": ROWS, "next": following[request.query["mark"]]})
+    error = failure(feed_of(server, Cursor(param="mark", path="next", start="a")))
+    assert error.code == "pagination_loop"
+    assert len(server.requests) == len(following)
+
+
+def test_more_pages_than_allowed(server):
+    server.answer = lambda request: reply({"items": ROWS})
+    assert failure(feed_of(server, PageNumber(), max_pages=3)).code == "too_many_pages"
+    assert len(server.requests) == 3
+
+
+def linked(request):
+    if request.query.get("page") == "2":
+        return reply({"items": ROWS[3:]}, Link=f'<{request.path}?page=1>; rel="prev"')
+    return reply({"items": ROWS[:3]}, link='</api/items?page=2>; rel="last next", <x>; rel="y"')
+
+
+def test_link_headers(server):
+    server.answer = linked
+    address = f"{server.url}/api/items?page=2"
+    assert pages(feed_of(server, LinkHeader())) == [
+        (ROWS[:3], address, None),
+        (ROWS[3:], None, None),
+    ]
+
+
+def test_next_addresses(server):
+    server.answer = lambda request: reply(
+        {"items": ROWS[3:], "next": None}
+        if request.query.get("p")
+        else {"items": ROWS[:3], "next": f"{server.url}/api/items?p=2"}
+    )
+    feed = feed_of(server, NextURL("next"))
+    assert rows(feed) == ROWS
+    assert rows(feed, cursor=f"{server.url}/api/items?p=2") == ROWS[3:]
+
+
+def test_a_next_address_elsewhere_is_refused(server, other_server):
+    for address in (other_server.url, "http://169.254.169.254/", "file:///etc/passwd"):
+        server.answer = lambda request, to=address: reply({"items": ROWS, "next": to})
+        assert failure(feed_of(server, NextURL("next"))).code == "foreign_next_url"
+    with pytest.raises(FeedError):
+        rows(feed_of(server, NextURL("next")), cursor=other_server.url)
+    assert other_server.requests == []
+
+
+def test_a_secret_in_the_query_stays_out_of_the_cursor(server, monkeypatch):
+    monkeypatch.setenv("ACME", "s3cret")
+    server.answer = lambda request: reply(
+        {"items": ROWS[:1]}
+        if request.query.get("p")
+        else {"items": ROWS[:1], "next": "/api/items?key=s3cret&p=2"}
+    )
+    feed = feed_of(server, NextURL("next"), auth=Query("key", env="ACME"))
+    assert pages(feed)[0][1] == f"{server.url}/api/items?p=2"
+    assert server.requests[1].query == {"p": "2", "key": "s3cret"}
+
+
+def test_keysets(server):
+    def answer(request):
+        since = int(request.query.get("since_id", -1))
+        return reply([row for row in ROWS if int(row["sku"]) > since][:2])
+
+    server.answer = answer
+    assert rows(feed_of(server, Keyset("since_id", "sku"), records="")) == ROWS
+    assert [request.query.get("since_id") for request in server.requests] == [None, "1", "3", "4"]
+
+
+def test_a_stream_s_own_paginator_params_and_since(server):
+    stream = Stream(
+        "products",
+        path="/items",
+        records="items",
+        fields=FIELDS,
+        paginator=PageNumber(total_pages="pages"),
+        params={"lang": "de"},
+        since=Since("updated_at", "since", "15m", datetime(2026, 1, 2, 3, 4, tzinfo=UTC)),
+    )
+    server.answer = numbered
+    assert rows(feed_of(server, Offset("skip"), streams=[stream])) == ROWS
+    assert server.requests[1].query == {"lang": "de", "since": "2026-01-02T02:49:00Z", "page": "2"}
+
+
+def test_a_page_of_bad_rows_is_not_the_end(server):
+    bodies = {"1": b"[7]", "2": b'[{"sku": "a"}]'}
+    server.answer = lambda request: (200, {}, bodies.get(request.query["page"], b"[]"))
+    assert codes(rows(feed_of(server, PageNumber(), records=""))) == ["not_an_object", {"sku": "a"}]
