@@ -52,7 +52,7 @@ class Product(SyncedModel):
         },
     }
 
-    sku = KeyField(_("SKU"), max_length=100, unique=True)
+    sku = KeyField(_("SKU"), max_length=191, unique=True)
     name = models.CharField(_("name"), max_length=255, blank=True)
     description = models.TextField(_("description"), blank=True)
     price = MoneyField(_("price"), validators=[MinValueValidator(0)])

@@ -28,6 +28,16 @@ CURRENCIES = frozenset(
 _SCIENTIFIC = re.compile(r"[0-9](\.[0-9]+)?[eE]\+[0-9]+")
 
 
+def _is_invisible(character: str) -> bool:
+    """Whether nobody could see the character: two keys that differ in it would look the same.
+
+    The controls U+0080 to U+009F are let pass: shops have them where Windows-1252 was taken for
+    Latin-1 (a trademark sign, mostly), and they are the same ones in every delivery.
+    """
+    category = unicodedata.category(character)
+    return category in {"Cf", "Cs", "Zl", "Zp"} or (category == "Cc" and character < "\x80")
+
+
 class KeyField(models.CharField):  # type: ignore[type-arg]
     """Text that identifies something: compared byte by byte, as Python compares it.
 
@@ -50,7 +60,7 @@ class KeyField(models.CharField):  # type: ignore[type-arg]
         text = text.strip()
         if not text.isascii():
             text = unicodedata.normalize("NFC", text)
-        if not text.isprintable():
+        if not text.isprintable() and any(map(_is_invisible, text)):
             raise ValidationError(_("It has control or invisible characters."), code="invalid_key")
         if len(text) > (self.max_length or len(text)):
             raise ValidationError(

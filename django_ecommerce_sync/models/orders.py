@@ -181,7 +181,7 @@ class OrderLine(models.Model):
         related_name="order_lines",
         verbose_name=_("product"),
     )
-    sku = models.CharField(_("SKU"), max_length=100, blank=True)
+    sku = models.CharField(_("SKU"), max_length=191, blank=True)
     name = models.CharField(_("name"), max_length=255, blank=True)
     unit_price = MoneyField(_("unit price"), default=ZERO)
     quantity = models.IntegerField(_("quantity"), default=1)

@@ -182,6 +182,8 @@ class SyncLink(models.Model):
 
     ``hash`` is the digest of the record when it was last applied, together with the mapping;
     an equal digest means there is nothing to do. An empty one asks for a full comparison.
+    ``repeats`` says that the feed has several copies of the record: the last one counts, so
+    none is applied before the stream has ended.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -191,6 +193,7 @@ class SyncLink(models.Model):
     model = KeyField(_("model"), max_length=100)
     object_id = KeyField(_("object id"), max_length=64)
     hash = models.CharField(_("hash"), max_length=32, blank=True)
+    repeats = models.BooleanField(_("repeats"), default=False)
     # Plain numbers, not foreign keys: runs are pruned, and every constraint costs each row.
     first_run = models.BigIntegerField(_("first run"))
     last_changed_run = models.BigIntegerField(_("last changed in run"))
@@ -248,4 +251,4 @@ class RevokedToken(models.Model):
         verbose_name_plural = _("revoked tokens")
 
     def __str__(self) -> str:
-        return self.jti
+        return str(self.jti)

@@ -36,6 +36,7 @@ class Applier:
         self._write_children(update + create)
         self._write_links(create, update, changes.relink)
         self._mark_seen(changes.seen)
+        self._mark_repeats([*update, *changes.relink, *changes.seen])
         return self._report(changes, create, update)
 
     # -- rows --------------------------------------------------------------------------------
@@ -87,12 +88,15 @@ class Applier:
         for name, child in self.target.children.items():
             table = child.table(self.target.connection)
             defaults = defaults_of(table)
-            insert, rewrite, delete = [], [], []
+            insert: list[Row] = []
+            rewrite: list[Row] = []
+            delete: list[Any] = []
             for item in items:
                 if name in item.children:
                     parts = child_rows(item.children[name], child, self._pk(item), defaults)
-                    for total, part in zip((insert, rewrite, delete), parts, strict=True):
-                        total.extend(part)
+                    insert += parts[0]
+                    rewrite += parts[1]
+                    delete += parts[2]
             table.delete(delete)
             table.update(rewrite, [n for n in table.fields if n != table.pk.attname])
             table.insert(insert, {})
@@ -103,7 +107,8 @@ class Applier:
         self, create: Sequence[Item], update: Sequence[Item], same: Sequence[Item]
     ) -> None:
         changed = {id(item) for item in (*create, *update)}
-        insert, rewrite = [], []
+        insert: dict[bool, list[Row]] = {True: [], False: []}
+        rewrite = []
         for item in sorted((*create, *update, *same), key=lambda item: item.external_id):
             if not item.external_id:
                 continue
@@ -114,21 +119,32 @@ class Applier:
                 "last_changed_run": self.run if id(item) in changed else 0,
             }
             if item.link is None:
-                insert.append(row)
+                insert[item.repeated].append(row)
             else:
                 rewrite.append(self._renewed(item.link, row))
-        self.links.insert(insert, {**self.place, "first_run": self.run, "last_seen_run": self.run})
+        runs = {"first_run": self.run, "last_seen_run": self.run}
+        for repeats, rows in insert.items():
+            self.links.insert(rows, {**self.place, **runs, "repeats": repeats})
         self.links.update(rewrite, _RENEWED)
 
     def _renewed(self, link: Link, row: Row) -> Row:
         """A link as it shall be; unchanged rows keep the run that changed them last."""
         changed = row["last_changed_run"] or link.last_changed_run
-        seen = {"first_run": link.first_run, "last_seen_run": self.run}
-        return {**row, **self.place, **seen, "id": link.id, "last_changed_run": changed}
+        kept = {"id": link.id, "first_run": link.first_run, "repeats": bool(link.repeats)}
+        return {**row, **self.place, **kept, "last_changed_run": changed, "last_seen_run": self.run}
 
     def _mark_seen(self, items: Sequence[Item]) -> None:
         ids = sorted(item.link.id for item in items if item.link and not item.earlier)
         self.links.set_all("last_seen_run", self.run, ids)
+
+    def _mark_repeats(self, items: Sequence[Item]) -> None:
+        """Remember which records come more than once: their next delivery waits for the last."""
+        ids = {
+            item.link.id
+            for item in items
+            if item.link and not item.link.repeats and (item.repeated or item.earlier)
+        }
+        self.links.set_all("repeats", True, sorted(ids))
 
     # -- report ------------------------------------------------------------------------------
 

@@ -20,6 +20,7 @@ class Link(NamedTuple):
     model: str
     object_id: str
     hash: str
+    repeats: bool
     first_run: int
     last_changed_run: int
     last_seen_run: int
@@ -50,6 +51,8 @@ class Item:
     link: Link | None = None
     #: What became of an earlier copy of it in this run, or "".
     earlier: str = ""
+    #: Whether its batch has another copy of it.
+    repeated: bool = False
     #: Clean values by field name; relations by the attribute that holds their key.
     values: Row = field(default_factory=dict)
     #: What the related rows offer to be copied, by field name.
@@ -71,6 +74,8 @@ class Changes:
     relink: list[Item] = field(default_factory=list)
     #: Nothing to do but to note that the record was seen.
     seen: list[Item] = field(default_factory=list)
+    #: Copies to be looked at again when the stream has ended, for a later copy may come.
+    postponed: list[Item] = field(default_factory=list)
     #: Rejections that may succeed once the rest of the feed has been applied.
     waiting: list[Item] = field(default_factory=list)
     rejections: list[Rejection] = field(default_factory=list)

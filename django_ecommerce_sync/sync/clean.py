@@ -26,7 +26,8 @@ from ..models import CURRENCIES, CodeField, CurrencyField, KeyField
 Cleaner = Callable[[Any], Any]
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?", re.ASCII)
-_UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+# The controls U+0080 to U+009F stay: see KeyField.
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _SPELLING = re.compile(r"[\s\-]+")
 # Sources that compute in binary floats miss by less than this; anything larger was meant.

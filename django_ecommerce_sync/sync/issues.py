@@ -21,7 +21,7 @@ def record(run: SyncRun, stream: str, rejections: Sequence[Rejection]) -> None:
             feed=run.feed,
             stream=stream,
             position=rejection.position,
-            external_id=rejection.external_id[:191] if rejection.external_id.isprintable() else "",
+            external_id=rejection.external_id,
             key=_key(rejection),
             field=rejection.error.field[:191],
             code=rejection.error.code,

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from django.core.exceptions import ValidationError
+
 from ..conf import settings
 from ..exceptions import RecordError
 from ..feeds import BadRow, Payload, Stream
@@ -23,7 +25,8 @@ from .target import Target
 
 #: Rejections that may succeed once the rest of the feed has been applied.
 WAITING = frozenset({"unresolved_reference", "identity_conflict"})
-_MAX_EXTERNAL_ID = 191
+#: What an external id may be is what its column takes.
+_ID: Any = SyncLink._meta.get_field("external_id")
 
 
 class Matcher:
@@ -47,6 +50,8 @@ class Matcher:
         self.run = run
         self.full = full
         self.ledger = ledger
+        #: Set once the stream has ended: the copies at hand are the last ones.
+        self.settling = False
         self.links = Table(SyncLink, target.connection)
         self.digest = record_digest(stream, target.key)
 
@@ -73,6 +78,17 @@ class Matcher:
             return self.target.normalize_key(external_id)
         return external_id
 
+    def has_repeats(self) -> bool:
+        """Whether the stream is known to have several copies of a record."""
+        known = SyncLink.objects.using(self.target.connection.alias).filter(repeats=True)
+        return known.filter(feed=self.feed, stream=self.stream.name).exists()
+
+    def repeated(self, rows: Sequence[tuple[int, Payload | BadRow]]) -> list[Item]:
+        """Of the rows, those whose record is known to come more than once."""
+        items = list(self._items(rows, Changes()))
+        self._find_links(items)
+        return [item for item in items if item.link and item.link.repeats]
+
     # -- records and links -------------------------------------------------------------------
 
     def _items(
@@ -95,14 +111,12 @@ class Matcher:
         external_id = self.identify(payload)
         if not external_id and self.stream.external_id is not None:
             raise RecordError("required", "The record has no id.", field="external_id")
-        if len(external_id) > _MAX_EXTERNAL_ID or not external_id.isprintable():
+        try:
+            return str(_ID.normalize(external_id))
+        except ValidationError as error:
             raise RecordError(
-                "invalid_key",
-                f"An id has up to {_MAX_EXTERNAL_ID} characters, all of them visible.",
-                field="external_id",
-                value=external_id,
-            )
-        return external_id
+                "invalid_key", error.messages[0], field="external_id", value=external_id
+            ) from error
 
     def _find_links(self, items: Sequence[Item]) -> None:
         ids = sorted({item.external_id for item in items if item.external_id})
@@ -120,12 +134,17 @@ class Matcher:
 
     def _usable(self, items: Sequence[Item], changes: Changes) -> Iterator[Item]:
         """The records to look at further, last first: the last usable copy of an id wins."""
-        taken: set[str] = set()
+        taken: dict[str, Item] = {}
         for item in reversed(items):
             if item.external_id in taken:
                 changes.counts["duplicate"] += 1
+                taken[item.external_id].repeated = True
                 continue
-            if self._is_settled(item):
+            if self._may_be_overruled(item):
+                changes.count(item, "unchanged")
+                changes.seen.append(item)
+                changes.postponed.append(item)
+            elif self._is_settled(item):
                 changes.count(item, "unchanged")
                 changes.seen.append(item)
             else:
@@ -136,10 +155,14 @@ class Matcher:
                     continue
                 yield item
             if item.external_id:
-                taken.add(item.external_id)
+                taken[item.external_id] = item
+
+    def _may_be_overruled(self, item: Item) -> bool:
+        """Whether the feed had several copies of the record, so that this may not be the last."""
+        return item.link is not None and bool(item.link.repeats) and not self.settling
 
     def _is_settled(self, item: Item) -> bool:
-        if self.ledger is not None and item.earlier:
+        if self.ledger is not None and item.earlier and not self.settling:
             return True
         return item.link is not None and item.link.hash == item.digest and not self.full
 
@@ -279,7 +302,7 @@ class Matcher:
             return
         for name, child in self.target.children.items():
             table = child.table(self.target.connection)
-            rows = table.select(**{f"{child.parent_attribute}__in": sorted(parents)})
+            rows = table.select(lock=False, **{f"{child.parent_attribute}__in": sorted(parents)})
             for row in sorted(rows, key=lambda row: row[child.position]):
                 item = parents[row[child.parent_attribute]]
                 item.children.setdefault(name, ChildRows([], [])).stored.append(row)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import logging
 import random
 import time
@@ -26,6 +27,7 @@ from .lease import Lease, acquire, lease_end
 from .ledger import Ledger
 from .match import Matcher
 from .references import References
+from .repeats import Repeats
 from .report import Report, add_counts
 from .target import Target
 
@@ -155,6 +157,26 @@ class Execution:
                 yield stream, Place(cursor["page"], cursor["offset"], cursor["read"])
 
 
+class Pass(enum.Enum):
+    """Why rows are looked at: for the first time, or again after they were counted."""
+
+    FIRST = "first"
+    LAST_COPIES = "last copies"
+    WAITING = "waiting"
+
+    def correct(self, report: Report) -> None:
+        """Take back what the rows were counted as before: nothing, unchanged, or rejected."""
+        counts = report.counts
+        if self is Pass.FIRST:
+            return
+        if self is Pass.LAST_COPIES:  # a copy that lands again was counted as a duplicate of itself
+            counts["unchanged"] -= counts["rejected"]
+            counts["duplicate"] -= counts["read"] - counts["rejected"]
+        else:
+            counts["rejected"] -= counts["read"]
+        counts["read"] = 0
+
+
 class StreamExecution:
     """One stream of a run."""
 
@@ -167,30 +189,54 @@ class StreamExecution:
         self.target = matcher.target
         self.applier = Applier(self.target, feed=self.run.feed, stream=stream.name, run=self.run.pk)
         self.waiting: list[NumberedRow] = []
+        self.repeats = Repeats()
         self.wanted = _rows_to_retry(self.run, stream.name)
         self.heals = issues.has_open(self.run.feed, stream.name) and not self.run.dry_run
 
     def go(self, place: Place) -> None:
         """Read the stream from ``place`` to its end."""
-        read = place.read
-        size = settings.BATCH_SIZE
-        feed = self.execution.feed
-        for batch in batches(feed, self.stream, place, size=size, limit=self.run.limit):
-            self._land(batch)
-            place = batch.steps[-1]
-            read += len(batch.rows)
-        if not read and not self._may_be_empty():
-            raise FeedError(
-                "feed_empty",
-                f"Stream '{self.stream.name}' has no rows; if that can be, set allow_empty=True.",
-            )
-        if self.waiting and not self.run.dry_run:
-            self._land(Batch(self.waiting, [place] * len(self.waiting)), again=True)
+        try:
+            place = self._read(place)
+            self._settle(place)
+        finally:
+            self.repeats.close()
         with transaction.atomic():
             run = self.lease.hold()
             run.counts.setdefault(self.stream.name, add_counts({}, {}))
             run.cursor = {"stream": self.stream.name, "done": True}
             run.save(update_fields=["cursor", "counts"])
+
+    def _read(self, place: Place) -> Place:
+        """Land batch after batch; returns the place after the last one."""
+        self._recall(place)
+        for batch in self._batches(place, self.run.limit):
+            self._land(batch)
+            place = batch.steps[-1]
+        if not place.read and not self._may_be_empty():
+            raise FeedError(
+                "feed_empty",
+                f"Stream '{self.stream.name}' has no rows; if that can be, set allow_empty=True.",
+            )
+        return place
+
+    def _batches(self, place: Place, limit: int | None) -> Iterator[Batch]:
+        size = settings.BATCH_SIZE
+        return batches(self.execution.feed, self.stream, place, size=size, limit=limit)
+
+    def _recall(self, place: Place) -> None:
+        """Where the run goes on in the middle, find the repeats among the rows before it again."""
+        if place.read and self.matcher.has_repeats():
+            for batch in self._batches(Place(), place.read):
+                self.repeats.put(self.matcher.repeated(batch.rows))
+
+    def _settle(self, place: Place) -> None:
+        """Second thoughts, once all has been read: last copies, and records that had to wait."""
+        self.matcher.settling = True
+        for rows in self.repeats.batches(settings.BATCH_SIZE):
+            self._land(Batch(rows, [place] * len(rows)), pass_=Pass.LAST_COPIES)
+        if self.waiting and not self.run.dry_run:
+            waiting = Batch(self.waiting, [place] * len(self.waiting))
+            self._land(waiting, pass_=Pass.WAITING)
 
     def _may_be_empty(self) -> bool:
         asked_for_part = self.stream.since is not None and self.run.since is not None
@@ -198,40 +244,41 @@ class StreamExecution:
 
     # -- batches -----------------------------------------------------------------------------
 
-    def _land(self, batch: Batch, *, again: bool = False) -> None:
+    def _land(self, batch: Batch, *, pass_: Pass = Pass.FIRST) -> None:
         """Write a batch, whole; if the database refuses it, find the row it refuses."""
         for attempt in range(1, _TRIES + 1):
             try:
-                self._commit(batch, partial(self._changes, batch), again=again)
+                self._commit(batch, partial(self._changes, batch), pass_=pass_)
                 return
             except DatabaseError as error:
                 if is_about_a_row(error):
                     # The first time, another writer may have been quicker: match anew.
                     if attempt > 1:
-                        self._land_in_parts(batch, error, again=again)
+                        self._land_in_parts(batch, error, pass_=pass_)
                         return
                 elif not is_passing(error) or attempt == _TRIES:
                     raise
                 _wait(attempt)
 
-    def _land_in_parts(self, batch: Batch, error: DatabaseError, *, again: bool) -> None:
+    def _land_in_parts(self, batch: Batch, error: DatabaseError, *, pass_: Pass) -> None:
         if len(batch.rows) > 1:
             for half in batch.halves():
-                self._land(half, again=again)
+                self._land(half, pass_=pass_)
             return
         logger.warning("Run %s: the database refused a row: %s", self.run.pk, error)
-        self._commit(batch, partial(self._refused, batch, error), again=again)
+        self._commit(batch, partial(self._refused, batch, error), pass_=pass_)
 
-    def _commit(self, batch: Batch, decide: Callable[[], Changes], *, again: bool) -> None:
+    def _commit(self, batch: Batch, decide: Callable[[], Changes], *, pass_: Pass) -> None:
         with transaction.atomic():
             run = self.lease.hold()
             if run.cancel_requested:
                 raise _Cancelled
             changes = decide()
             report = self._apply(changes)
-            self._account(run, batch, changes, report, again=again)
+            self._account(run, batch, changes, report, pass_=pass_)
         self.run = self.execution.run = run
-        if not again:
+        if pass_ is Pass.FIRST:
+            self.repeats.put(changes.postponed)
             self._remember_waiting(changes)
         self._tell(report)
 
@@ -262,13 +309,12 @@ class StreamExecution:
         return Report(counts=changes.counts, rejections=changes.rejections)
 
     def _account(
-        self, run: SyncRun, batch: Batch, changes: Changes, report: Report, *, again: bool
+        self, run: SyncRun, batch: Batch, changes: Changes, report: Report, *, pass_: Pass
     ) -> None:
         """Write counts, issues and the place of the next batch, in the batch's transaction."""
         name, place = self.stream.name, batch.steps[-1]
-        if again:
-            report.counts["read"] -= len(batch.rows)
-            report.counts["rejected"] -= len(batch.rows)
+        pass_.correct(report)
+        if pass_ is Pass.WAITING:
             issues.forget(run, name, [external_id for external_id, _ in report.landed])
         else:
             issues.record(run, name, report.rejections)

@@ -116,8 +116,8 @@ class Table:
         )
         self._write(list(self.fields), rows, {}, suffix)
 
-    def set_all(self, name: str, value: int, keys: Sequence[int]) -> None:
-        """Give the rows with these primary keys one and the same whole number."""
+    def set_all(self, name: str, value: Any, keys: Sequence[int]) -> None:
+        """Give the rows with these primary keys one and the same value."""
         if keys:
             listed, parameters = self._listed(keys)
             condition = f"WHERE {self._column(self.pk.attname)} IN {listed}"

@@ -36,7 +36,9 @@ class Target:
         self.snapshots: Mapping[str, Mapping[str, tuple[str, ...]]] = getattr(
             self.model, "sync_snapshots", {}
         )
-        self.complete: Callable[[Row], None] | None = getattr(self.model, "sync_complete", None)
+        self.complete: Callable[[Row, Row], None] | None = getattr(
+            self.model, "sync_complete", None
+        )
         self.connection = connections[router.db_for_write(self.model) or DEFAULT_DB_ALIAS]
         self.table = Table(self.model, self.connection)
         self.casefold = stream.casefold

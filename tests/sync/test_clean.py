@@ -145,7 +145,7 @@ def test_codes_take_numbers_as_their_digits():
         (["a"], "invalid_key"),
         (True, "invalid_key"),
         (1.5, "invalid_key"),
-        ("x" * 101, "invalid_key"),
+        ("x" * 192, "invalid_key"),
         ("abc\u200bd", "invalid_key"),
         ("a\u202eb", "invalid_key"),
         ("1.23E+05", "suspicious_key"),

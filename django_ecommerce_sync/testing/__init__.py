@@ -1,0 +1,5 @@
+"""What feed authors test with."""
+
+from ..feeds import MemoryFeed
+
+__all__ = ["MemoryFeed"]

@@ -1,0 +1,5 @@
+"""Fixtures of the whole suite."""
+
+from tests.feeds.conftest import server
+
+__all__ = ["server"]
