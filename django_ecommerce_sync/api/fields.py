@@ -1,0 +1,94 @@
+"""Serializer fields that mean the same in every project and on every database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+from django.core.exceptions import ValidationError as DjangoValidationError
+from django.utils.translation import gettext_lazy as _
+from rest_framework import serializers
+from rest_framework.exceptions import ValidationError
+
+#: How deep a stored JSON value may be nested; MariaDB refuses 32.
+MAX_JSON_DEPTH = 30
+
+
+class KeyField(serializers.CharField):
+    """A natural key, in the one spelling its model field stores."""
+
+    def __init__(self, *, normalize: Callable[[str], str] = str.strip, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.normalize = normalize
+
+    def run_validation(self, data: Any = serializers.empty) -> Any:
+        # Only one row could have the empty text; any number may have no key at all.
+        if self.allow_null and isinstance(data, str) and not data.strip():
+            data = None
+        return super().run_validation(data)
+
+    def to_internal_value(self, data: Any) -> str:
+        try:
+            return self.normalize(super().to_internal_value(data))
+        except DjangoValidationError as error:
+            raise ValidationError(error.messages, error.code or "invalid") from error
+
+
+class CurrencyField(serializers.CharField):
+    """An ISO 4217 code; lower case is taken too."""
+
+    def to_internal_value(self, data: Any) -> str:
+        return super().to_internal_value(data).upper()
+
+
+class MoneyField(serializers.DecimalField):
+    """An amount, exact, as text: at least two decimals, more only where they are there."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("max_digits", 19)
+        kwargs.setdefault("decimal_places", 4)
+        super().__init__(**{**kwargs, "coerce_to_string": True, "localize": False})
+
+    def to_representation(self, value: Any) -> str:
+        whole, _point, decimals = f"{self.quantize(Decimal(value)):f}".partition(".")
+        return f"{whole}.{decimals.rstrip('0').ljust(2, '0')}"
+
+
+class MomentField(serializers.DateTimeField):
+    """A moment in ISO 8601."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{**kwargs, "format": "iso-8601", "input_formats": ["iso-8601"]})
+
+
+class ChoiceField(serializers.ChoiceField):
+    """One of the values a model allows; the schema knows each set by its own name."""
+
+
+class JSONField(serializers.JSONField):
+    """Any JSON value a database can keep."""
+
+    default_error_messages = {
+        "too_deep": _("It is nested deeper than {limit} levels."),
+        "out_of_range": _("A number in it is out of range."),
+    }
+
+    def to_internal_value(self, data: Any) -> Any:
+        return self._plain(data, 0)
+
+    def _plain(self, value: Any, depth: int) -> Any:
+        if isinstance(value, dict | list):
+            if depth >= MAX_JSON_DEPTH:
+                self.fail("too_deep", limit=MAX_JSON_DEPTH)
+            if isinstance(value, dict):
+                return {name: self._plain(item, depth + 1) for name, item in value.items()}
+            return [self._plain(item, depth + 1) for item in value]
+        return self._number(value) if isinstance(value, Decimal) else value
+
+    def _number(self, value: Decimal) -> float | str:
+        """JSON knows only binary floats; what would lose digits stays text."""
+        number = float(value)
+        if number in (float("inf"), float("-inf")):
+            self.fail("out_of_range")
+        return number if Decimal(repr(number)) == value else str(value)

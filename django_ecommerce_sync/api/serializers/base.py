@@ -1,0 +1,99 @@
+"""What the serializers of all resources share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, ClassVar, TypeVar, cast
+
+from django.db import IntegrityError, models, transaction
+from django.utils.translation import gettext_lazy as _
+from rest_framework import serializers
+from rest_framework.validators import UniqueValidator
+
+from ...models import CurrencyField, KeyField, SyncedModel
+from .. import fields
+from ..problems import Duplicate
+
+Row = TypeVar("Row", bound=models.Model)
+
+_INTEGERS = {"min_value": -(2**31), "max_value": 2**31 - 1}
+#: What every resource has and nobody but the package writes.
+AUTOMATIC = ("id", "version", "created_at", "updated_at", "archived_at")
+
+
+class ModelSerializer(serializers.ModelSerializer[Row]):
+    """A model serializer that no setting of the project changes."""
+
+    serializer_field_mapping: ClassVar[dict[Any, Any]] = {
+        **serializers.ModelSerializer.serializer_field_mapping,
+        models.BigAutoField: serializers.IntegerField,
+        models.PositiveBigIntegerField: serializers.IntegerField,
+        models.DecimalField: fields.MoneyField,
+        models.DateTimeField: fields.MomentField,
+        models.JSONField: fields.JSONField,
+        KeyField: fields.KeyField,
+        CurrencyField: fields.CurrencyField,
+    }
+    serializer_choice_field = fields.ChoiceField
+
+    def build_standard_field(self, field_name: str, model_field: Any) -> Any:
+        """The field's class and arguments; bounds are those of MySQL, the narrowest database."""
+        field_class, kwargs = super().build_standard_field(field_name, model_field)
+        if "validators" in kwargs:
+            # The database decides who was first; asking beforehand only seems to.
+            kwargs["validators"] = [
+                check for check in kwargs["validators"] if not isinstance(check, UniqueValidator)
+            ]
+        if field_class is fields.KeyField:
+            kwargs["normalize"] = model_field.normalize
+        if type(model_field) is models.IntegerField and not model_field.choices:
+            kwargs |= _INTEGERS
+        return field_class, kwargs
+
+
+class ResourceSerializer(ModelSerializer[Row]):
+    """A synced model: its key is unique, and only what changed is written."""
+
+    def create(self, validated_data: dict[str, Any]) -> Row:
+        row: Row = cast(Any, self.Meta).model(**validated_data)
+        with unique_key(row):
+            row.save(force_insert=True)
+        return row
+
+    def update(self, instance: Row, validated_data: dict[str, Any]) -> Row:
+        changed = changed_fields(instance, validated_data)
+        if changed:
+            with unique_key(instance):
+                instance.save(update_fields=changed)
+        return instance
+
+
+def changed_fields(row: models.Model, values: dict[str, Any]) -> list[str]:
+    """Give ``row`` the values it does not have yet; their names."""
+    changed = [name for name, value in values.items() if getattr(row, name) != value]
+    for name in changed:
+        setattr(row, name, values[name])
+    return changed
+
+
+@contextmanager
+def unique_key(row: models.Model) -> Iterator[None]:
+    """Write ``row`` inside; if its key is taken, say so with a 409 that names the field."""
+    try:
+        with transaction.atomic():
+            yield
+    except IntegrityError:
+        if not isinstance(row, SyncedModel):
+            raise
+        identity = [name for name in (row.sync_key, row.sync_scope) if name]
+        others = type(row)._default_manager.exclude(pk=row.pk)
+        other = others.filter(**{name: getattr(row, name) for name in identity}).first()
+        if other is None:
+            raise
+        detail = _("%(value)s already belongs to %(model)s %(id)s.") % {
+            "value": getattr(row, row.sync_key),
+            "model": row._meta.verbose_name,
+            "id": other.pk,
+        }
+        raise Duplicate(row.sync_key, detail) from None

@@ -1,0 +1,189 @@
+"""Runs, rejected rows, and the request for a run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+from drf_spectacular.utils import (
+    OpenApiExample,
+    extend_schema_field,
+    extend_schema_serializer,
+)
+from rest_framework import serializers
+
+from ...models import COUNTS, RunStatus, SyncIssue, SyncRun
+from ..fields import ChoiceField
+from .base import ModelSerializer
+
+_COUNTS_SCHEMA = {
+    "type": "object",
+    "additionalProperties": {
+        "type": "object",
+        "properties": {name: {"type": "integer"} for name in COUNTS},
+    },
+    "example": {"products": dict.fromkeys(COUNTS, 0)},
+}
+_TOTALS_SCHEMA = {"type": "object", "additionalProperties": {"type": ["integer", "null"]}}
+_STREAMS_SCHEMA = {"type": "array", "items": {"type": "string"}}
+
+
+class RunErrorSerializer(serializers.Serializer[Any]):
+    """Why a run failed."""
+
+    code = serializers.CharField()
+    message = serializers.CharField()
+
+
+class SyncRunSerializer(ModelSerializer[SyncRun]):
+    """One run of one feed: how far it is and, when it is over, what came of it."""
+
+    streams = serializers.SerializerMethodField(help_text="Empty: all streams of the feed.")
+    counts = serializers.SerializerMethodField(help_text="What became of the records, by stream.")
+    totals = serializers.SerializerMethodField(help_text="Rows announced by the source, by stream.")
+    progress = serializers.SerializerMethodField(
+        help_text="Between 0 and 1; null while nobody can tell."
+    )
+    error = serializers.SerializerMethodField()
+    requested_by = serializers.SerializerMethodField()
+    issues_count = serializers.IntegerField(read_only=True)
+    seconds = serializers.FloatField(read_only=True, allow_null=True)
+    url = serializers.SerializerMethodField()
+
+    class Meta:
+        model = SyncRun
+        fields = (
+            "id",
+            "feed",
+            "status",
+            "streams",
+            "dry_run",
+            "full",
+            "since",
+            "limit",
+            "trigger",
+            "requested_by",
+            "retry_of",
+            "counts",
+            "totals",
+            "progress",
+            "issues_count",
+            "error",
+            "cancel_requested",
+            "attempts",
+            "created_at",
+            "started_at",
+            "finished_at",
+            "seconds",
+            "url",
+        )
+        read_only_fields = fields
+
+    @extend_schema_field(_STREAMS_SCHEMA)
+    def get_streams(self, run: SyncRun) -> Any:
+        return run.streams
+
+    @extend_schema_field(_COUNTS_SCHEMA)
+    def get_counts(self, run: SyncRun) -> Any:
+        return run.counts
+
+    @extend_schema_field(_TOTALS_SCHEMA)
+    def get_totals(self, run: SyncRun) -> Any:
+        return run.totals
+
+    def get_progress(self, run: SyncRun) -> float | None:
+        if run.status in (RunStatus.SUCCEEDED, RunStatus.PARTIAL):
+            return 1.0
+        announced = sum(total for total in run.totals.values() if isinstance(total, int))
+        if not announced:
+            return None
+        read = sum(counts.get("read", 0) for counts in run.counts.values())
+        return float(round(min(read / announced, 1.0), 4))
+
+    @extend_schema_field(RunErrorSerializer(allow_null=True))
+    def get_error(self, run: SyncRun) -> dict[str, str] | None:
+        return {"code": run.error_code, "message": run.error} if run.error_code else None
+
+    def get_requested_by(self, run: SyncRun) -> str | None:
+        return run.requested_by.get_username() if run.requested_by else None
+
+    @extend_schema_field({"type": "string", "format": "uri"})
+    def get_url(self, run: SyncRun) -> str:
+        return run_url(run, self.context["request"])
+
+
+class SyncIssueSerializer(ModelSerializer[SyncIssue]):
+    """A record that was rejected, where it stood and what was wrong with it."""
+
+    class Meta:
+        model = SyncIssue
+        fields = (
+            "id",
+            "stream",
+            "position",
+            "external_id",
+            "key",
+            "field",
+            "code",
+            "message",
+            "excerpt",
+            "state",
+            "created_at",
+        )
+        read_only_fields = fields
+
+
+class NamesField(serializers.ListField):
+    """A list of names; left out rather than empty."""
+
+    child = serializers.CharField(max_length=64)
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"required": False, "allow_empty": False, "max_length": 100, **kwargs})
+
+
+@extend_schema_serializer(
+    examples=[OpenApiExample("Only look", request_only=True, value={"dry_run": True})]
+)
+class RefreshSerializer(serializers.Serializer[Any]):
+    """What to bring up to date. An empty object means every feed, every stream."""
+
+    feeds = NamesField(help_text="Left out: every feed that is configured.")
+    streams = NamesField(help_text="Left out: every stream of each feed.")
+    full = serializers.BooleanField(required=False, default=False)
+    dry_run = serializers.BooleanField(required=False, default=False)
+
+    def to_internal_value(self, data: Any) -> Any:
+        """An unknown name is refused: nobody shall believe an address or a date was heeded."""
+        if isinstance(data, dict) and (unknown := sorted(set(data) - set(self.fields))):
+            allowed = ", ".join(self.fields)
+            raise serializers.ValidationError(
+                {name: [_("There is no such option; there is: %s.") % allowed] for name in unknown},
+                "unknown_field",
+            )
+        return super().to_internal_value(data)
+
+
+class RequestedRunSerializer(serializers.Serializer[Any]):
+    """A run that was queued, or was so already."""
+
+    id = serializers.IntegerField()
+    feed = serializers.CharField()
+    status = ChoiceField(choices=RunStatus.choices)
+    url = serializers.URLField()
+
+
+class RefreshResponseSerializer(serializers.Serializer[Any]):
+    """One run for each feed."""
+
+    runs = RequestedRunSerializer(many=True)
+
+
+def run_url(run: SyncRun, request: Any) -> str:
+    """Where a run can be watched."""
+    return str(request.build_absolute_uri(run.get_absolute_url()))
+
+
+def requested_run(run: SyncRun, request: Any) -> dict[str, Any]:
+    """A run as the answer to asking for one names it."""
+    return {"id": run.pk, "feed": run.feed, "status": run.status, "url": run_url(run, request)}

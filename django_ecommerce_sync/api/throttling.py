@@ -1,0 +1,99 @@
+"""How often: counted in the cache with atomic increments, so that threads cannot slip by."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+import unicodedata
+from typing import Any, ClassVar
+
+from django.contrib.auth import get_user_model
+from django.core.cache import cache
+from rest_framework.request import Request
+from rest_framework.throttling import BaseThrottle
+
+from .conf import api_settings, throttle_rate
+
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+class RateThrottle(BaseThrottle):
+    """A number of requests in a window that opens with the first of them."""
+
+    scope: ClassVar[str]
+    _until: float = 0
+
+    def identify(self, request: Request) -> str | None:
+        """Who is counted; None where nobody is."""
+        raise NotImplementedError
+
+    def allow_request(self, request: Request, view: Any) -> bool:
+        rate = throttle_rate(self.scope)
+        identity = self.identify(request) if rate else None
+        if rate is None or identity is None:
+            return True
+        allowed, _slash, period = rate.partition("/")
+        return self._count(identity, _SECONDS[period[0]]) <= int(allowed)
+
+    def wait(self) -> float | None:
+        """Seconds until the window closes."""
+        return max(1.0, self._until - time.time())
+
+    def get_ident(self, request: Request) -> str:
+        """The address of whoever asks, behind as many proxies as the settings say."""
+        address: str = request.META.get("REMOTE_ADDR", "")
+        proxies = api_settings.NUM_PROXIES
+        forwarded = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
+        if proxies and forwarded != [""]:
+            address = forwarded[-min(proxies, len(forwarded))].strip()
+        return address
+
+    def _count(self, identity: str, seconds: int) -> int:
+        digest = hashlib.sha256(f"{type(self).__name__}:{identity}".encode()).hexdigest()
+        key = f"ecommerce_sync:throttle:{self.scope}:{digest}"
+        self._until = time.time() + seconds
+        if cache.add(key, 1, seconds):
+            cache.set(f"{key}:until", self._until, seconds)
+            return 1
+        self._until = cache.get(f"{key}:until", self._until)
+        try:
+            return int(cache.incr(key))
+        except ValueError:  # the window closed between the two calls
+            return 1
+
+
+class LoginAddressThrottle(RateThrottle):
+    """Attempts to sign in from one address."""
+
+    scope = "login"
+
+    def identify(self, request: Request) -> str | None:
+        return self.get_ident(request)
+
+
+class LoginNameThrottle(RateThrottle):
+    """Attempts to sign in as one user, from wherever they come."""
+
+    scope = "login"
+
+    def identify(self, request: Request) -> str | None:
+        body = request.data
+        name = body.get(get_user_model().USERNAME_FIELD) if isinstance(body, dict) else None
+        if not isinstance(name, str):
+            return None
+        return unicodedata.normalize("NFKC", name).casefold().strip()
+
+
+class TokenThrottle(LoginAddressThrottle):
+    """Exchanging, checking and revoking tokens from one address."""
+
+    scope = "token"
+
+
+class RefreshThrottle(RateThrottle):
+    """Runs asked for by one user."""
+
+    scope = "refresh"
+
+    def identify(self, request: Request) -> str | None:
+        return str(request.user.pk)

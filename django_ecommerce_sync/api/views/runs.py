@@ -1,0 +1,178 @@
+"""Asking for runs, watching them, reading what was rejected."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+from django.http import HttpResponseBase, StreamingHttpResponse
+from django.shortcuts import get_object_or_404
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiResponse
+from rest_framework import mixins
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from ... import sync
+from ...exceptions import ConfigurationError
+from ...models import SyncIssue, SyncRun
+from ..conf import api_settings
+from ..filters import FieldFilter
+from ..filtersets import SyncIssueFilterSet, SyncRunFilterSet
+from ..problems import Conflict
+from ..refresh import request_runs
+from ..renderers import CSVRenderer, JSONRenderer
+from ..schema import operation
+from ..serializers import (
+    RefreshResponseSerializer,
+    RefreshSerializer,
+    SyncIssueSerializer,
+    SyncRunSerializer,
+)
+from ..serializers.runs import requested_run, run_url
+from ..throttling import RefreshThrottle
+from .base import ApiView, ModelView
+
+RUN_SYNC = ["ecommerce_sync.run_sync"]
+#: What a spreadsheet would take for a formula.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+class RefreshView(ApiView):
+    """Bring feeds up to date: queues a run for each and answers at once.
+
+    A feed that is queued or running already answers with that run.
+    """
+
+    throttle_classes: Any = (RefreshThrottle,)
+
+    def required_permissions(self, method: str) -> list[str]:
+        return RUN_SYNC
+
+    @operation(
+        operation_id="refresh",
+        summary="Bring feeds up to date",
+        request=RefreshSerializer,
+        responses={202: RefreshResponseSerializer},
+    )
+    def post(self, request: Request) -> Response:
+        serializer = RefreshSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        runs = request_runs(**serializer.validated_data, requested_by=request.user)
+        data = {"runs": [requested_run(run, request) for run in runs]}
+        return Response(data, status=202, headers={"Location": data["runs"][0]["url"]})
+
+
+class SyncRunView(mixins.ListModelMixin, mixins.RetrieveModelMixin, ModelView[SyncRun]):
+    """Runs: queued, under way and over."""
+
+    queryset = SyncRun.objects.select_related("requested_by")
+    serializer_class = SyncRunSerializer
+    filterset_class: ClassVar[Any] = SyncRunFilterSet
+    search_fields: ClassVar = ("feed",)
+    ordering_fields: ClassVar = ("id", "feed", "status", "created_at", "started_at", "finished_at")
+    ordering: ClassVar = ("-id",)
+    action_permissions: ClassVar = {
+        "issues": ["ecommerce_sync.view_syncrun", "ecommerce_sync.view_syncissue"],
+        "cancel": RUN_SYNC,
+        "retry": RUN_SYNC,
+    }
+
+    def get_queryset(self) -> QuerySet[Any]:
+        if self.action == "issues":
+            return super().get_queryset()
+        issues = SyncIssue.objects.filter(run=OuterRef("pk")).order_by().values("run")
+        count = Subquery(issues.annotate(n=Count("pk")).values("n"), output_field=IntegerField())
+        return super().get_queryset().annotate(issues_count=Coalesce(count, 0))
+
+    @operation(
+        operation_id="sync_runs_cancel",
+        summary="End a run",
+        request=None,
+        responses={202: SyncRunSerializer},
+    )
+    @action(detail=True, methods=["post"], throttle_classes=[RefreshThrottle])
+    def cancel(self, request: Request, pk: int) -> Response:
+        """End a queued run now, a running one after its present batch."""
+        sync.cancel(self.get_object())
+        return self._accepted(self.get_object())
+
+    @operation(
+        operation_id="sync_runs_retry",
+        summary="Retry what was rejected",
+        request=None,
+        responses={202: SyncRunSerializer},
+    )
+    @action(detail=True, methods=["post"], throttle_classes=[RefreshThrottle])
+    def retry(self, request: Request, pk: int) -> Response:
+        """Queue a run that reads the feed again and applies only what was rejected in this one."""
+        try:
+            run, created = sync.retry(self.get_object(), trigger="api", requested_by=request.user)
+        except ConfigurationError as error:
+            raise Conflict(str(error), "feed_misconfigured") from error
+        if created:
+            sync.dispatch(run)
+        return self._accepted(self.get_queryset().get(pk=run.pk))
+
+    @operation(
+        summary="List what was rejected",
+        responses={
+            (200, "application/json"): SyncIssueSerializer(many=True),
+            (200, "text/csv"): OpenApiResponse(response=OpenApiTypes.STR),
+        },
+    )
+    @action(
+        detail=True,
+        queryset=SyncIssue.objects.order_by("id"),
+        serializer_class=SyncIssueSerializer,
+        filterset_class=SyncIssueFilterSet,
+        filter_backends=[FieldFilter],
+        renderer_classes=[JSONRenderer, CSVRenderer],
+    )
+    def issues(self, request: Request, pk: int) -> HttpResponseBase:
+        """The records this run rejected, as JSON in pages or as one CSV file."""
+        run = get_object_or_404(SyncRun, pk=pk)
+        issues: Any = self.filter_queryset(self.get_queryset())
+        issues = issues.filter(run=run)
+        if request.accepted_renderer.format == "csv":
+            return csv_response(issues, f"run-{run.pk}-issues.csv")
+        page = self.paginate_queryset(issues)
+        return self.get_paginated_response(self.get_serializer(page, many=True).data)
+
+    def _accepted(self, run: SyncRun) -> Response:
+        data = self.get_serializer(run).data
+        return Response(data, status=202, headers={"Location": run_url(run, self.request)})
+
+
+def csv_response(issues: QuerySet[SyncIssue], filename: str) -> StreamingHttpResponse:
+    """The rows as a file, row by row, never all of them in memory."""
+    rows = issues[: api_settings.MAX_EXPORT_ROWS].values_list(*SyncIssueSerializer.Meta.fields)
+    response = StreamingHttpResponse(_lines(rows), content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="{filename}"'
+    response["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+class _Echo:
+    """A file for csv.writer that gives back what it is told to write."""
+
+    def write(self, text: str) -> str:
+        return text
+
+
+def _lines(rows: Any) -> Iterator[str]:
+    writer = csv.writer(_Echo())
+    yield writer.writerow(SyncIssueSerializer.Meta.fields)
+    for row in rows.iterator(chunk_size=2000):
+        yield writer.writerow([_cell(value) for value in row])
+
+
+def _cell(value: Any) -> Any:
+    """A text that a spreadsheet would carry out is marked as text."""
+    if isinstance(value, str) and value.startswith(_FORMULA):
+        return f"'{value}"
+    return value.isoformat() if hasattr(value, "isoformat") else value

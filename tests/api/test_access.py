@@ -1,0 +1,142 @@
+import pytest
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+
+from django_ecommerce_sync import urls
+from django_ecommerce_sync.api.views.base import ApiView
+from django_ecommerce_sync.models import Order, SyncRun
+
+from .conftest import APIClient, problem
+
+METHODS = ("get", "head", "post", "put", "patch", "delete", "options", "trace")
+#: What anonymous visitors may reach, and how: everything else must answer 401.
+OPEN = {
+    "token": {"post"},
+    "token-refresh": {"post"},
+    "token-verify": {"post"},
+    "token-blacklist": {"post"},
+    "health-live": {"get", "head"},
+    "health-ready": {"get", "head"},
+    "schema": {"get", "head"},
+    "swagger": {"get", "head"},
+}
+READ, WRITE = {"get", "head"}, {"put", "patch", "delete"}
+#: What somebody with the rights named may do, by route.
+RIGHTS = {
+    "list": {"view": READ, "add": {"post"}},
+    "detail": {"view": READ, "change": {"put", "patch"}, "delete": {"delete"}},
+}
+
+
+def routes(patterns):
+    for pattern in patterns:
+        assert isinstance(pattern, URLPattern), "an include would hide routes from this test"
+        yield pattern
+
+
+ROUTES = {pattern.name: pattern for pattern in routes(urls.urlpatterns)}
+
+
+def url_of(name):
+    if name == "nowhere":
+        return "/api/nothing/here/"
+    arguments = ["1"] if "pk" in ROUTES[name].pattern.regex.groupindex else []
+    return reverse(f"ecommerce_sync:{name}", args=arguments)
+
+
+def test_the_project_includes_all_of_them():
+    included = [p for p in get_resolver().url_patterns if isinstance(p, URLResolver)]
+    assert any(p.app_name == "ecommerce_sync" for p in included)
+    assert len(ROUTES) == len(urls.urlpatterns), "two routes have one name"
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("name", ROUTES)
+def test_anonymous_visitors_reach_only_what_is_open(db, anonymous, name, method):
+    response = anonymous.generic(method.upper(), url_of(name))
+    if name == "nowhere":
+        assert response.status_code == 404
+    elif method in OPEN.get(name, ()):
+        assert response.status_code in (200, 400)
+    elif name in OPEN:
+        assert response.status_code == 405
+    else:
+        problem(response, 401, "not_authenticated") if method != "head" else None
+        assert response.status_code == 401
+        assert response["WWW-Authenticate"] == 'Bearer realm="api"'
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("name", set(ROUTES) - set(OPEN) - {"nowhere"})
+def test_without_rights_nothing_is_allowed(stranger, name, method):
+    assert stranger.generic(method.upper(), url_of(name)).status_code in (403, 405)
+
+
+def test_every_view_names_its_permissions():
+    for pattern in ROUTES.values():
+        view = pattern.callback.cls
+        assert issubclass(view, ApiView)
+        assert view.required_permissions is not ApiView.required_permissions or (
+            view.get_permissions is not ApiView.get_permissions
+        )
+
+
+def someone_with(*codenames):
+    user = get_user_model().objects.create_user("carl", password="x")
+    user.user_permissions.set(Permission.objects.filter(codename__in=codenames))
+    client = APIClient()
+    client.force_authenticate(user)
+    return client
+
+
+@pytest.mark.parametrize("model", ["product", "customer", "order"])
+@pytest.mark.parametrize("right", ["view", "add", "change", "delete"])
+def test_a_right_opens_its_methods_and_no_others(db, model, right):
+    client = someone_with(f"{right}_{model}")
+    for kind, allowed in RIGHTS.items():
+        for method in READ | WRITE | {"post"}:
+            response = client.generic(method.upper(), url_of(f"{model}-{kind}"))
+            if method in allowed.get(right, ()):
+                assert response.status_code in (200, 201, 400, 404)
+            else:
+                assert response.status_code in (403, 405), (method, kind)
+
+
+def test_starting_runs_is_a_right_of_its_own(db):
+    run = SyncRun.objects.create(feed="shop", status="failed", slot=None)
+    viewer = someone_with("view_syncrun", "view_syncissue", "change_syncrun", "add_syncrun")
+    assert viewer.get(f"/api/sync-runs/{run.pk}/").status_code == 200
+    assert viewer.get(f"/api/sync-runs/{run.pk}/issues/").status_code == 200
+    for path in ("refresh/", f"sync-runs/{run.pk}/cancel/", f"sync-runs/{run.pk}/retry/"):
+        problem(viewer.post(f"/api/{path}"), 403, "permission_denied")
+
+
+def test_rejected_rows_need_a_right_of_their_own(db):
+    run = SyncRun.objects.create(feed="shop")
+    viewer = someone_with("view_syncrun")
+    problem(viewer.get(f"/api/sync-runs/{run.pk}/issues/"), 403)
+
+
+def test_orders_are_not_open_through_customers(db):
+    Order.objects.create(order_id="1")
+    viewer = someone_with("view_customer")
+    problem(viewer.get("/api/orders/"), 403)
+
+
+def test_permissions_can_be_replaced(anonymous, db, settings):
+    settings.ECOMMERCE_SYNC = {
+        "API": {
+            "PERMISSION_CLASSES": ["rest_framework.permissions.AllowAny"],
+            "SCHEMA_PERMISSION_CLASSES": ["rest_framework.permissions.IsAdminUser"],
+        }
+    }
+    assert anonymous.get("/api/products/").status_code == 200
+    problem(anonymous.get("/api/schema/"), 401)
+    problem(anonymous.get("/swagger/"), 401)
+
+
+def test_ids_are_plain_digits():
+    for pattern in ROUTES.values():
+        if "pk" in pattern.pattern.regex.groupindex:
+            assert "(?P<pk>[0-9]+)" in pattern.pattern.regex.pattern

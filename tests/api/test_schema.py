@@ -1,0 +1,173 @@
+import re
+
+import pytest
+from django.contrib.staticfiles import finders
+from django.core.management import call_command
+from django.test import Client
+from drf_spectacular.drainage import GENERATOR_STATS
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.settings import spectacular_settings
+from drf_spectacular.validation import validate_schema
+
+from django_ecommerce_sync.api.conf import ApiSettings
+from django_ecommerce_sync.api.schema import Schema
+from django_ecommerce_sync.api.urls import endpoints
+
+from .conftest import problem
+
+
+@pytest.fixture(scope="module")
+def schema():
+    return Schema(endpoints).document()
+
+
+def operations(schema):
+    return [
+        (path, method, operation)
+        for path, methods in schema["paths"].items()
+        for method, operation in methods.items()
+    ]
+
+
+def test_it_is_valid_and_built_without_a_warning():
+    schema = Schema(endpoints).document()
+    assert not GENERATOR_STATS, (GENERATOR_STATS._warn_cache, GENERATOR_STATS._error_cache)
+    validate_schema(schema)
+    assert schema["openapi"] == "3.1.0"
+    assert schema["info"]["title"] == "E-commerce sync"
+
+
+def test_a_project_that_documents_everything_gets_no_warning_from_us():
+    SchemaGenerator().get_schema(public=True)
+    assert not GENERATOR_STATS, (GENERATOR_STATS._warn_cache, GENERATOR_STATS._error_cache)
+
+
+def test_spectaculars_settings_are_put_back(schema):
+    assert spectacular_settings.TITLE == ""
+    assert spectacular_settings.OAS_VERSION.startswith("3.0")
+
+
+def test_it_has_our_addresses_only(schema):
+    assert {path.split("/")[1] for path in schema["paths"]} == {"api"}
+    assert len(operations(schema)) == 30
+
+
+def test_names_are_unique_and_stable(schema):
+    ids = [operation["operationId"] for _path, _method, operation in operations(schema)]
+    assert len(ids) == len(set(ids))
+    assert {"products_list", "orders_create", "refresh", "sync_runs_retry"} <= set(ids)
+    enums = {name for name, part in schema["components"]["schemas"].items() if "enum" in part}
+    assert enums == {
+        "Availability",
+        "CustomerStatus",
+        "FulfillmentStatus",
+        "IssueState",
+        "OrderStatus",
+        "PaymentStatus",
+        "ProductStatus",
+        "RunStatus",
+    }
+
+
+def test_every_operation_documents_its_problems(schema):
+    for path, _method, operation in operations(schema):
+        codes = set(operation["responses"])
+        assert {"406", "500"} <= codes
+        if {} not in operation["security"]:
+            assert {"401", "403"} <= codes
+        if "{" in path:
+            assert "404" in codes
+        if "requestBody" in operation:
+            assert {"400", "413", "415"} <= codes
+            assert list(operation["requestBody"]["content"]) == ["application/json"]
+        for code, response in operation["responses"].items():
+            assert response["description"] or code.startswith("2")
+            if code[0] in "45":
+                assert list(response["content"]) == ["application/problem+json"]
+
+
+def test_bearer_scheme(schema):
+    schemes = schema["components"]["securitySchemes"]
+    assert schemes["jwtAuth"] == {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+    products = schema["paths"]["/api/products/"]["get"]
+    assert {"jwtAuth": []} in products["security"]
+
+
+def test_money_is_documented_as_text(schema):
+    price = schema["components"]["schemas"]["Product"]["properties"]["price"]
+    assert (price["type"], price["format"]) == ("string", "decimal")
+
+
+def test_examples_can_be_sent_as_they_are(client, schema):
+    for name in ("products", "customers", "orders"):
+        content = schema["paths"][f"/api/{name}/"]["post"]["requestBody"]["content"]
+        (example,) = content["application/json"]["examples"].values()
+        response = client.post(f"/api/{name}/", example["value"])
+        assert response.status_code == 201, response.content
+
+
+def test_it_is_served_as_json_and_yaml(anonymous):
+    response = anonymous.get("/api/schema/")
+    assert response["Content-Type"] == "application/json"
+    assert response.json()["openapi"] == "3.1.0"
+    assert b"openapi: 3.1.0" in anonymous.get("/api/schema/?format=yaml").content
+
+
+def test_mounted_under_a_prefix_it_names_the_server(schema):
+    document = Schema(endpoints)
+    assert "servers" not in document.document()
+    assert document.document("/shop")["servers"] == [{"url": "/shop"}]
+
+
+def page():
+    return Client().get("/swagger/")
+
+
+def test_page_runs_nothing_inline_and_nothing_from_elsewhere(db):
+    response = page()
+    text = response.content.decode()
+    assert response.status_code == 200
+    assert re.search(r"default-src 'self'(;|$)", response["Content-Security-Policy"])
+    assert "unsafe" not in response["Content-Security-Policy"]
+    assert not re.search(r"<style|\sstyle=|\son\w+=|javascript:", text)
+    assert not re.search(r"<script(?![^>]*\ssrc=)", text)
+    assert not re.search(r"(src|href)=\"(https?:)?//", text)
+
+
+def test_page_finds_all_its_files(db):
+    files = re.findall(r"(?:src|href)=\"/static/([^\"]+)\"", page().content.decode())
+    assert len(files) == 6
+    assert all(finders.find(file) for file in files)
+
+
+@pytest.fixture
+def hashed(settings, tmp_path):
+    settings.STATIC_ROOT = str(tmp_path)
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"},
+    }
+    return tmp_path
+
+
+def test_page_works_with_hashed_files(db, hashed):
+    call_command("collectstatic", interactive=False, verbosity=0)
+    text = page().content.decode()
+    files = re.findall(r"(?:src|href)=\"/static/([^\"]+)\"", text)
+    assert re.search(r"ecommerce_sync/swagger\.[0-9a-f]{12}\.js", text)
+    assert all((hashed / file).exists() for file in files)
+
+
+def test_page_lets_a_static_server_in(db, settings):
+    settings.STATIC_URL = "https://static.example.com/assets/"
+    policy = page()["Content-Security-Policy"]
+    assert "default-src 'self' https://static.example.com;" in policy
+
+
+def test_page_is_html_only(db, anonymous):
+    problem(anonymous.get("/swagger/", HTTP_ACCEPT="application/json"), 406)
+
+
+def test_settings_have_no_other_names():
+    assert "PAGE_SIZE" in ApiSettings.names()
+    assert all(name.isupper() for name in ApiSettings.names())

@@ -1,0 +1,315 @@
+import threading
+from datetime import timedelta
+
+import jwt
+import pytest
+from django.conf import settings as django_settings
+from django.contrib.auth import get_user_model
+from django.db import connection
+from django.utils import timezone
+from rest_framework_simplejwt.tokens import AccessToken as PlainAccessToken
+
+from django_ecommerce_sync.models import RevokedToken
+
+from .conftest import APIClient, problem
+
+KEY = django_settings.SECRET_KEY
+PROTECTED = "/api/products/"
+
+
+@pytest.fixture
+def pair(user, anonymous):
+    response = anonymous.post("/api/token/", {"username": "ann", "password": "secret-word"})
+    assert response.status_code == 200, response.content
+    assert response["Cache-Control"] == "no-store"
+    return response.json()
+
+
+def bearer(token):
+    client = APIClient()
+    client.credentials(HTTP_AUTHORIZATION=f"Bearer {token}")
+    return client
+
+
+def exchange(client, token, *, path="refresh"):
+    return client.post(f"/api/token/{path}/", {"refresh": token})
+
+
+def test_access_token_signs_in(pair, client):
+    assert bearer(pair["access"]).get(PROTECTED).status_code == 200
+    lower = APIClient()
+    lower.credentials(HTTP_AUTHORIZATION=f"bearer {pair['access']}")
+    assert lower.get(PROTECTED).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"username": "ann", "password": "wrong"},
+        {"username": "nobody", "password": "secret-word"},
+        {"username": "a\u0000n", "password": "secret-word"},
+    ],
+)
+def test_wrong_names_and_passwords(user, anonymous, sent):
+    response = anonymous.post("/api/token/", sent)
+    assert response.status_code in (400, 401)
+    if response.status_code == 401:
+        problem(response, 401, "no_active_account")
+        assert response["WWW-Authenticate"].startswith("Bearer")
+
+
+@pytest.mark.parametrize("sent", [{}, [], "x", {"username": ["ann"], "password": {}}])
+def test_bodies_that_are_no_sign_in(db, anonymous, sent):
+    problem(anonymous.post("/api/token/", sent), 400)
+
+
+def test_stale_authorization_header_does_not_stop_a_sign_in(user):
+    response = bearer("x").post("/api/token/", {"username": "ann", "password": "secret-word"})
+    assert response.status_code == 200
+
+
+def test_refresh_token_works_once(pair, anonymous):
+    fresh = exchange(anonymous, pair["refresh"])
+    assert fresh.status_code == 200
+    assert set(fresh.json()) == {"access", "refresh"}
+    again = exchange(anonymous, fresh.json()["refresh"])
+    assert again.status_code == 200
+    problem(exchange(anonymous, pair["refresh"]), 401, "token_revoked")
+
+
+def test_replay_ends_the_whole_family(pair, anonymous):
+    fresh = exchange(anonymous, pair["refresh"]).json()
+    exchange(anonymous, pair["refresh"])
+    problem(exchange(anonymous, fresh["refresh"]), 401, "token_revoked")
+
+
+def test_sign_out_ends_the_family_and_can_be_repeated(pair, anonymous):
+    fresh = exchange(anonymous, pair["refresh"]).json()
+    for _ in range(2):
+        assert exchange(anonymous, fresh["refresh"], path="blacklist").status_code == 200
+    problem(exchange(anonymous, fresh["refresh"]), 401, "token_revoked")
+    problem(anonymous.post("/api/token/verify/", {"token": fresh["refresh"]}), 401)
+
+
+def test_another_sign_in_is_another_family(pair, anonymous):
+    other = anonymous.post("/api/token/", {"username": "ann", "password": "secret-word"}).json()
+    exchange(anonymous, pair["refresh"], path="blacklist")
+    assert exchange(anonymous, other["refresh"]).status_code == 200
+
+
+def test_revoked_ids_are_kept_as_long_as_they_could_be_used(pair, anonymous):
+    exchange(anonymous, pair["refresh"])
+    for row in RevokedToken.objects.all():
+        assert row.expires_at > timezone.now() + timedelta(hours=23)
+        assert pair["refresh"] not in row.jti
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_four_at_once_one_gets_the_new_pair(pair):
+    if connection.vendor == "sqlite":
+        pytest.skip("SQLite in memory has one connection")
+    barrier = threading.Barrier(4)
+    codes = []
+
+    def race():
+        barrier.wait()
+        codes.append(exchange(APIClient(), pair["refresh"]).status_code)
+        connection.close()
+
+    threads = [threading.Thread(target=race) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(codes) == [200, 401, 401, 401]
+
+
+def test_verify(pair, anonymous):
+    for token in pair.values():
+        assert anonymous.post("/api/token/verify/", {"token": token}).status_code == 200
+    problem(anonymous.post("/api/token/verify/", {"token": "x"}), 401, "token_not_valid")
+
+
+def deactivate(user):
+    user.is_active = False
+    user.save()
+
+
+def change_password(user):
+    user.set_password("another")
+    user.save()
+
+
+@pytest.mark.parametrize("act", [deactivate, change_password, lambda user: user.delete()])
+def test_tokens_die_with_the_account_or_its_password(pair, user, anonymous, act):
+    act(user)
+    problem(bearer(pair["access"]).get(PROTECTED), 401)
+    problem(exchange(anonymous, pair["refresh"]), 401)
+    problem(anonymous.post("/api/token/verify/", {"token": pair["access"]}), 401)
+
+
+def test_inactive_users_cannot_sign_in(user, anonymous):
+    deactivate(user)
+    sent = {"username": "ann", "password": "secret-word"}
+    problem(anonymous.post("/api/token/", sent), 401, "no_active_account")
+
+
+def test_lifetimes_are_read_live(user, anonymous, settings):
+    settings.ECOMMERCE_SYNC = {"API": {"ACCESS_TOKEN_LIFETIME": timedelta(seconds=-1)}}
+    sent = {"username": "ann", "password": "secret-word"}
+    pair = anonymous.post("/api/token/", sent).json()
+    problem(bearer(pair["access"]).get(PROTECTED), 401, "token_not_valid")
+
+
+def forge(key=KEY, algorithm="HS256", drop=(), **claims):
+    now = timezone.now()
+    whole = {
+        "token_type": "access",
+        "exp": int(now.timestamp()) + 60,
+        "iat": int(now.timestamp()),
+        "jti": "0" * 32,
+        "user_id": "1",
+        **claims,
+    }
+    for name in drop:
+        del whole[name]
+    return jwt.encode(whole, key, algorithm=algorithm)
+
+
+ODD = [
+    {"user_id": [1]},
+    {"user_id": "abc"},
+    {"user_id": "1\x00"},
+    {"user_id": 10**30},
+    {"user_id": {"pk": 1}},
+    {"user_id": None},
+    {"user_id": True},
+    {"user_id": 1.0},
+    {"exp": 10**12},
+    {"exp": 10**30},
+    {"exp": "soon"},
+    {"exp": [1]},
+    {"exp": 1},
+    {"nbf": 10**10},
+    {"iat": "x"},
+    {"token_type": "sliding"},
+    {"token_type": ["access"]},
+    {"drop": ["exp"]},
+    {"drop": ["jti"]},
+    {"drop": ["token_type"]},
+    {"drop": ["user_id"]},
+    {"key": "another-key-" * 4},
+    {"algorithm": "HS384"},
+    {"algorithm": "HS512"},
+    {"key": "", "algorithm": "none"},
+]
+
+
+@pytest.mark.parametrize("claims", ODD, ids=str)
+def test_forged_and_odd_tokens_are_401(user, anonymous, claims):
+    token = forge(**{"user_id": str(user.pk), **claims})
+    problem(bearer(token).get(PROTECTED), 401)
+    problem(anonymous.post("/api/token/verify/", {"token": token}), 401)
+    refresh = forge(**{"user_id": str(user.pk), "token_type": "refresh", **claims})
+    problem(exchange(anonymous, refresh), 401)
+    response = exchange(anonymous, refresh, path="blacklist")
+    assert response.status_code == (200 if "user_id" in str(claims) else 401)
+
+
+@pytest.mark.parametrize("jti", ["x" * 58, "a\x00b", "", ["x"] * 40])
+def test_refresh_tokens_with_odd_ids_are_401(user, anonymous, jti):
+    token = forge(user_id=str(user.pk), token_type="refresh", jti=jti)
+    problem(exchange(anonymous, token), 401)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Bearer",
+        "Bearer a b",
+        "Bearer x",
+        "Bearer " + "x" * 9000,
+        "Bearer ....",
+        "Bearer eyJhbGciOiJIUzI1NiJ9.e30",
+        "Token abc",
+    ],
+)
+def test_headers_that_are_no_token(db, header):
+    client = APIClient()
+    client.credentials(HTTP_AUTHORIZATION=header)
+    problem(client.get(PROTECTED), 401)
+
+
+def test_refresh_token_is_no_access_token(pair, anonymous):
+    problem(bearer(pair["refresh"]).get(PROTECTED), 401)
+    problem(exchange(anonymous, pair["access"]), 401)
+
+
+def test_tokens_a_project_issues_itself_are_good(user, client):
+    token = PlainAccessToken.for_user(user)
+    assert bearer(str(token)).get(PROTECTED).status_code == 200
+
+
+def attempts(count, **headers):
+    client = APIClient()
+    return [
+        client.post(
+            "/api/token/",
+            {"username": f"user{number}", "password": "wrong"},
+            **{name: value.format(n=number) for name, value in headers.items()},
+        )
+        for number in range(count)
+    ]
+
+
+def test_sign_in_is_throttled_by_address(db):
+    answers = attempts(7, HTTP_X_FORWARDED_FOR="10.0.0.{n}")
+    assert [answer.status_code for answer in answers] == [401] * 5 + [429] * 2
+    assert problem(answers[-1], 429, "throttled")
+    assert 0 < int(answers[-1]["Retry-After"]) <= 60
+
+
+def test_sign_in_is_throttled_by_name(db):
+    client = APIClient()
+    codes = [
+        client.post(
+            "/api/token/",
+            {"username": f" {'ANN' if n % 2 else 'ann'}", "password": "wrong"},
+            REMOTE_ADDR=f"10.0.0.{n}",
+        ).status_code
+        for n in range(7)
+    ]
+    assert codes == [401] * 5 + [429] * 2
+
+
+def test_addresses_behind_ones_own_proxy_are_told_apart(db, settings):
+    settings.ECOMMERCE_SYNC = {"API": {"NUM_PROXIES": 1}}
+    answers = attempts(7, HTTP_X_FORWARDED_FOR="spoofed{n}, 10.0.0.{n}")
+    assert {answer.status_code for answer in answers} == {401}
+    answers = attempts(7, HTTP_X_FORWARDED_FOR="spoofed{n}, 10.0.0.99")
+    assert answers[-1].status_code == 429
+
+
+def test_throttles_can_be_changed_and_switched_off(db, settings):
+    settings.ECOMMERCE_SYNC = {"API": {"THROTTLE_RATES": {"login": "2/hour"}}}
+    assert [answer.status_code for answer in attempts(3)] == [401, 401, 429]
+    settings.ECOMMERCE_SYNC = {"API": {"THROTTLE_RATES": {"login": None}}}
+    assert {answer.status_code for answer in attempts(20)} == {401}
+
+
+def test_session_of_the_admin_counts_with_csrf(user, client):
+    browser = APIClient(enforce_csrf_checks=True)
+    browser.force_login(user)
+    assert browser.get(PROTECTED).status_code == 200
+    problem(browser.post(PROTECTED, {"sku": "x", "price": "1"}), 403, "permission_denied")
+    page = browser.get("/swagger/")
+    token = page.content.decode().partition('data-csrf-token="')[2].partition('"')[0]
+    created = browser.post(PROTECTED, {"sku": "x", "price": "1"}, HTTP_X_CSRFTOKEN=token)
+    assert created.status_code == 201, created.content
+
+
+def test_session_of_an_inactive_user_is_nobody(user, client):
+    browser = APIClient()
+    browser.force_login(user)
+    get_user_model().objects.update(is_active=False)
+    problem(browser.get(PROTECTED), 401, "not_authenticated")
