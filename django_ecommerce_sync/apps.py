@@ -1,7 +1,7 @@
 """The Django app."""
 
 from django.apps import AppConfig
-from django.core.checks import register
+from django.core.checks import Tags, register
 from django.utils.translation import gettext_lazy as _
 
 
@@ -17,4 +17,5 @@ class EcommerceSyncConfig(AppConfig):
         from .sync import links
 
         register(checks.check_settings)
+        register(checks.check_database, Tags.database)
         links.connect()

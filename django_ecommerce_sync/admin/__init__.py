@@ -1,0 +1,18 @@
+"""The admin's pages, one module for each kind of row."""
+
+from .catalog import ProductAdmin
+from .customers import CustomerAdmin
+from .history import SyncIssueAdmin, SyncLinkAdmin
+from .orders import OrderAdmin
+from .runs import SyncRunAdmin
+from .schedules import SyncScheduleAdmin
+
+__all__ = [
+    "CustomerAdmin",
+    "OrderAdmin",
+    "ProductAdmin",
+    "SyncIssueAdmin",
+    "SyncLinkAdmin",
+    "SyncRunAdmin",
+    "SyncScheduleAdmin",
+]

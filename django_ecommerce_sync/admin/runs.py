@@ -1,0 +1,146 @@
+"""Runs: what is going on, and what happened."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from ..conf import settings
+from ..models import COUNTS, SyncRun
+from .base import NOTHING, linked
+from .controls import RunControls
+
+#: Rejected rows shown on the page of a run; the list has all of them.
+SHOWN_ISSUES = 50
+#: Seconds after which the page of a run that goes on may load itself again.
+REFRESH_SECONDS = 5
+
+
+@admin.register(SyncRun)
+class SyncRunAdmin(RunControls):
+    view_on_site = False
+    change_list_template = "admin/ecommerce_sync/syncrun/change_list.html"
+    change_form_template = "admin/ecommerce_sync/syncrun/change_form.html"
+    list_display = ("id", "feed", "badge", "created_at", "outcome", "duration", "origin")
+    list_display_links = ("id", "feed")
+    list_filter = ("status", "feed", "trigger", "dry_run")
+    list_select_related = ("requested_by", "retry_of")
+    date_hierarchy = "created_at"
+    search_fields = ("feed", "error_code", "error")
+    search_help_text = _("feed or error")
+    fieldsets = (
+        (None, {"fields": ("feed", "badge", "reason", "duration", "started_at", "finished_at")}),
+        (
+            _("Request"),
+            {
+                "fields": (
+                    "origin",
+                    "created_at",
+                    "requested_streams",
+                    "dry_run",
+                    "full",
+                    "since",
+                    "limit",
+                    "retry_link",
+                )
+            },
+        ),
+        (
+            _("Engine"),
+            {
+                "classes": ("collapse",),
+                "fields": ("batch_number", "attempts", "lease_until", "cancel_requested"),
+            },
+        ),
+    )
+    readonly_fields = ("badge", "reason", "duration", "origin", "requested_streams", "retry_link")
+
+    class Media:
+        css = {"all": ("ecommerce_sync/admin.css",)}
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        context = {
+            "feeds": list(settings.FEEDS),
+            "may_run": self.has_run_sync_permission(request),
+            **(extra_context or {}),
+        }
+        return super().changelist_view(request, context)
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        run = self.get_object(request, object_id)
+        context = {**self._about(request, run), **(extra_context or {})} if run else extra_context
+        return super().change_view(request, object_id, form_url, context)
+
+    def _about(self, request: HttpRequest, run: SyncRun) -> dict[str, Any]:
+        issues = run.issues.order_by("pk")
+        number = issues.count()
+        return {
+            "may_run": self.has_run_sync_permission(request),
+            "counts": COUNTS,
+            "count_rows": [
+                (stream, counts_of(run, stream), run.totals.get(stream)) for stream in run.counts
+            ],
+            "issues": issues[:SHOWN_ISSUES],
+            "issue_number": number,
+            "issues_hidden": max(0, number - SHOWN_ISSUES),
+            "refresh": REFRESH_SECONDS if run.is_active and "refresh" in request.GET else 0,
+            "can_retry": number and not run.is_active,
+        }
+
+    @admin.display(description=_("status"), ordering="status")
+    def badge(self, run: SyncRun) -> SafeString:
+        dry = format_html(' <span class="ecs-dry">{}</span>', _("dry run")) if run.dry_run else ""
+        return format_html(
+            '<span class="ecs-badge ecs-{}">{}</span>{}', run.status, run.get_status_display(), dry
+        )
+
+    @admin.display(description=_("outcome"))
+    def outcome(self, run: SyncRun) -> SafeString | str:
+        """The counts that are not zero, a line for each stream."""
+        lines = ((stream, in_short(run, stream)) for stream in run.counts)
+        return format_html_join("", '<div class="ecs-stream">{}: {}</div>', lines) or NOTHING
+
+    @admin.display(description=_("error"))
+    def reason(self, run: SyncRun) -> str:
+        return f"{run.error_code}: {run.error}" if run.error_code else NOTHING
+
+    @admin.display(description=_("seconds"))
+    def duration(self, run: SyncRun) -> float | str:
+        return NOTHING if run.seconds is None else run.seconds
+
+    @admin.display(description=_("requested from"), ordering="trigger")
+    def origin(self, run: SyncRun) -> str:
+        return f"{run.trigger} ({run.requested_by})" if run.requested_by else run.trigger
+
+    @admin.display(description=_("streams"))
+    def requested_streams(self, run: SyncRun) -> str:
+        return ", ".join(run.streams) or gettext("all")
+
+    @admin.display(description=_("retry of"))
+    def retry_link(self, run: SyncRun) -> SafeString | str:
+        return linked(run.retry_of) if run.retry_of else NOTHING
+
+
+def counts_of(run: SyncRun, stream: str) -> list[int]:
+    """A stream's counts in the order of ``COUNTS``."""
+    return [run.counts[stream].get(count, 0) for count in COUNTS]
+
+
+def in_short(run: SyncRun, stream: str) -> str:
+    """A stream's counts without the zeros: ``3 read, 2 created, 1 rejected``."""
+    counts = zip(COUNTS, counts_of(run, stream), strict=True)
+    return ", ".join(f"{number} {name}" for name, number in counts if number) or "0"

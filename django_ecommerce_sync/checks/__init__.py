@@ -1,0 +1,53 @@
+"""System checks of the ``ECOMMERCE_SYNC`` setting: every typo found before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.conf import settings as django_settings
+from django.core.checks import CheckMessage
+from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from .feeds import cron_complaint, feeds
+from .messages import error, warning
+from .values import installed, names, runner, values
+
+__all__ = ["charset_complaint", "check_database", "check_settings", "cron_complaint"]
+
+
+def check_settings(**kwargs: Any) -> list[CheckMessage]:
+    """Everything that can be seen without the database and without asking a feed."""
+    configured: Any = getattr(django_settings, "ECOMMERCE_SYNC", {})
+    if not isinstance(configured, Mapping):
+        return [error("001", "ECOMMERCE_SYNC must be a dict.", 'ECOMMERCE_SYNC = {"FEEDS": {…}}')]
+    return [
+        *names(configured),
+        *values(configured),
+        *runner(),
+        *feeds(configured),
+        *installed(),
+    ]
+
+
+def check_database(*, databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
+    """Whether MySQL and MariaDB can store every name there is (``check --database``)."""
+    found = (charset_complaint(connections[alias]) for alias in databases or ())
+    return [message for message in found if message]
+
+
+def charset_complaint(connection: BaseDatabaseWrapper) -> CheckMessage | None:
+    """Whether the database and the connection store every character, or what they lack."""
+    if connection.vendor != "mysql":
+        return None
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT @@character_set_database, @@character_set_client")
+        found = cursor.fetchone()
+    if set(found) <= {"utf8mb4"}:
+        return None
+    message = (
+        f"Database '{connection.alias}' does not speak utf8mb4 throughout: {', '.join(found)}."
+    )
+    hint = "ALTER DATABASE … CHARACTER SET utf8mb4, and OPTIONS = {'charset': 'utf8mb4'}."
+    return warning("002", message, hint)

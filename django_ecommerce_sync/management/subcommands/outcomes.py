@@ -1,0 +1,128 @@
+"""How a run is told: its exit code, its counts as a table, its rejects grouped."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Count, Min
+
+from ...models import COUNTS, RunStatus, SyncRun
+from .console import Console, printable
+
+OK, FAILED, USAGE, REJECTS, RUNNING, UNREACHABLE = range(6)
+#: With several feeds the first of these that occurred is the exit code.
+WORST_FIRST = (FAILED, UNREACHABLE, RUNNING, REJECTS, OK)
+#: The error codes that say a source was out of reach rather than wrong.
+UNREACHABLE_CODES = frozenset({"unreachable", "unauthorized", "timeout"})
+#: Groups of rejects printed below the table of a run.
+SHOWN_GROUPS = 10
+
+
+def worst(codes: Iterable[int]) -> int:
+    """The one exit code that stands for several."""
+    found = set(codes)
+    return next((code for code in WORST_FIRST if code in found), OK)
+
+
+def exit_code(run: SyncRun, fail_on: str = "error") -> int:
+    """What the process says about a run it started, as ``--fail-on`` wants it told."""
+    code = _plain_exit_code(run)
+    if fail_on == "never":
+        return OK
+    return FAILED if fail_on == "reject" and code == REJECTS else code
+
+
+def _plain_exit_code(run: SyncRun) -> int:
+    match run.status:
+        case RunStatus.SUCCEEDED | RunStatus.QUEUED | RunStatus.RUNNING:
+            return OK
+        case RunStatus.PARTIAL:
+            return REJECTS
+        case RunStatus.FAILED if run.error_code in UNREACHABLE_CODES:
+            return UNREACHABLE
+    return FAILED
+
+
+def tell(console: Console, run: SyncRun) -> None:
+    """A run as people read it."""
+    seconds = f"  {run.seconds} s" if run.seconds is not None else ""
+    dry = "  dry run, nothing was written" if run.dry_run else ""
+    status = status_style(console, run.status)(run.status)
+    console.line(f"{printable(run.feed)}  run {run.pk}  {status}{seconds}{dry}")
+    if run.counts:
+        counts = [
+            [stream, *(outcomes.get(count, 0) for count in COUNTS)]
+            for stream, outcomes in run.counts.items()
+        ]
+        console.table(["stream", *COUNTS], counts)
+    if run.error_code:
+        console.line(console.style.ERROR(f"{run.error_code}: {printable(run.error)}"))
+    tell_rejects(console, run)
+
+
+def status_style(console: Console, status: str) -> Any:
+    """The colour of a run's state."""
+    styles = {
+        RunStatus.SUCCEEDED: console.style.SUCCESS,
+        RunStatus.PARTIAL: console.style.WARNING,
+        RunStatus.FAILED: console.style.ERROR,
+    }
+    return styles.get(RunStatus(status), str)
+
+
+@dataclass(frozen=True, slots=True)
+class RejectGroup:
+    """Rows of one stream that were rejected for the same reason in the same field."""
+
+    stream: str
+    field: str
+    code: str
+    count: int
+    message: str
+    uniform: bool
+
+    def as_dict(self) -> dict[str, Any]:
+        """The group for scripts; ``message`` is that of one of its rows."""
+        names = ("stream", "field", "code", "count", "message")
+        return {name: getattr(self, name) for name in names}
+
+    def __str__(self) -> str:
+        place = f"{self.stream}.{self.field}" if self.field else self.stream
+        reason = self.message if self.uniform else f"{self.code}, for example: {self.message}"
+        return printable(f"{self.count} × {place}: {reason}")
+
+
+def reject_groups(run: SyncRun) -> list[RejectGroup]:
+    """The run's rejects, most frequent first; lines of an order count as one field."""
+    rows = (
+        run.issues.order_by()
+        .values("stream", "field", "code")
+        .annotate(
+            count=Count("pk"), example=Min("message"), messages=Count("message", distinct=True)
+        )
+    )
+    groups: dict[tuple[str, str, str], RejectGroup] = {}
+    for row in rows:
+        key = (row["stream"], re.sub(r"\[\d+\]", "[]", row["field"]), row["code"])
+        known = groups.get(key)
+        groups[key] = RejectGroup(
+            *key,
+            count=row["count"] + (known.count if known else 0),
+            message=row["example"],
+            uniform=row["messages"] == 1 and (known is None or known.message == row["example"]),
+        )
+    return sorted(groups.values(), key=lambda group: -group.count)
+
+
+def tell_rejects(console: Console, run: SyncRun) -> None:
+    """The most frequent reasons for rejecting rows, and where to see the rest."""
+    groups = reject_groups(run)
+    for group in groups[:SHOWN_GROUPS]:
+        console.line(console.style.WARNING(f"  {group}"))
+    if len(groups) > SHOWN_GROUPS:
+        console.line(f"  and {len(groups) - SHOWN_GROUPS} reasons more")
+    if groups:
+        console.line(f"  every row: manage.py ecommerce_sync issues {run.pk}")

@@ -1,0 +1,70 @@
+"""``prune``: forget old runs."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from datetime import timedelta
+from typing import Any
+
+from django.db import models
+from django.db.models import Max
+from django.utils import timezone
+
+from ...conf import settings
+from ...models import ACTIVE, RunStatus, SyncIssue, SyncRun
+from . import arguments
+from .base import Options, Subcommand
+from .console import Console
+from .outcomes import OK
+
+#: Rows deleted in one transaction, so that nothing waits long for a lock.
+CHUNK = 500
+
+
+class Prune(Subcommand):
+    name = "prune"
+    help = "Delete old finished runs, all but the last successful ones of each feed."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--days",
+            type=arguments.positive,
+            metavar="N",
+            help="Age in days; ECOMMERCE_SYNC['KEEP_RUNS_DAYS'] by default.",
+        )
+
+    def handle(self, console: Console, options: Options) -> int:
+        days = options["days"] or settings.KEEP_RUNS_DAYS
+        old = finished_before(days).exclude(pk__in=last_successful())
+        issues = delete(SyncIssue.objects.filter(run__in=old))
+        runs = delete(old)
+        if options["format"] == "json":
+            console.document({"runs": runs, "issues": issues, "days": days})
+        else:
+            console.line(
+                f"Deleted {runs} runs older than {days} days, with {issues} rejected rows."
+            )
+        return OK
+
+
+def finished_before(days: int) -> models.QuerySet[SyncRun]:
+    """Runs that ended more than ``days`` days ago."""
+    moment = timezone.now() - timedelta(days=days)
+    return SyncRun.objects.exclude(status__in=ACTIVE).filter(finished_at__lt=moment)
+
+
+def last_successful() -> list[int]:
+    """The last run of each feed that went through, and the last that left some rows behind."""
+    through = SyncRun.objects.order_by().filter(
+        dry_run=False, status__in=(RunStatus.SUCCEEDED, RunStatus.PARTIAL)
+    )
+    return [row["last"] for row in through.values("feed", "status").annotate(last=Max("pk"))]
+
+
+def delete(rows: models.QuerySet[Any]) -> int:
+    """Delete rows a chunk at a time; how many there were."""
+    deleted = 0
+    while chunk := list(rows.order_by("pk").values_list("pk", flat=True)[:CHUNK]):
+        rows.model._default_manager.filter(pk__in=chunk).delete()
+        deleted += len(chunk)
+    return deleted

@@ -1,0 +1,170 @@
+"""``run`` and ``retry``: start runs and see them through."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser
+from collections.abc import Iterable, Sequence
+
+from django.core.management.base import CommandError
+
+from ...conf import settings
+from ...exceptions import ConfigurationError, FeedNotFound
+from ...feeds import FeedSource, get_feed
+from ...models import RunStatus, SyncRun
+from ...sync import dispatch, execute, request_run, retry
+from . import arguments
+from .base import Options, Subcommand, await_threads, find_run, usage_error
+from .console import Console
+from .outcomes import OK, RUNNING, exit_code, tell, worst
+from .progress import Bars
+
+
+class Run(Subcommand):
+    name = "run"
+    help = "Sync feeds, all of them if none is named."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("feed", metavar="FEED", nargs="*", help="Aliases of feeds.")
+        parser.add_argument(
+            "--only",
+            metavar="STREAM",
+            nargs="+",
+            action="extend",
+            default=[],
+            help="Sync these streams only (separated by blanks or commas).",
+        )
+        parser.add_argument("--dry-run", action="store_true", help="Count, but write nothing.")
+        window = parser.add_mutually_exclusive_group()
+        window.add_argument(
+            "--since",
+            type=arguments.since,
+            metavar="T",
+            help="Ask for what changed since a date, a time, or a span ago (2d, 6h).",
+        )
+        window.add_argument("--full", action="store_true", help="Read everything.")
+        parser.add_argument(
+            "--limit", type=arguments.positive, metavar="N", help="Read N rows of each stream."
+        )
+        arguments.add_execution(parser)
+
+    def handle(self, console: Console, options: Options) -> int:
+        wanted = {name: options[name] for name in ("dry_run", "full", "since", "limit")}
+        plan = planned(options["feed"], split(options["only"]))
+        requested = (request_run(feed, streams=streams, **wanted) for feed, streams in plan)
+        return carry_out(console, requested, options)
+
+
+class Retry(Subcommand):
+    name = "retry"
+    help = "Read a run's feed again and apply only the rows it rejected."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        arguments.add_run(parser)
+        arguments.add_execution(parser)
+
+    def handle(self, console: Console, options: Options) -> int:
+        run = find_run(options["run"])
+        return carry_out(console, [retry(run)], options)
+
+
+def planned(aliases: Sequence[str], only: Sequence[str]) -> list[tuple[str, list[str]]]:
+    """Each feed to run with the streams to read; every name is looked up before anything starts.
+
+    Feeds that were not asked for by name are left out where they have none of the streams.
+    """
+    if not settings.FEEDS:
+        raise usage_error("No feed is configured; add one to ECOMMERCE_SYNC['FEEDS'].")
+    feeds = [configured(alias) for alias in aliases or settings.FEEDS]
+    if aliases:
+        return [(feed.alias, known_streams(feed, only)) for feed in feeds]
+    having = [(feed.alias, [name for name in only if has(feed, name)]) for feed in feeds]
+    plan = [(alias, streams) for alias, streams in having if streams or not only]
+    if unknown := [name for name in only if not any(name in streams for _, streams in plan)]:
+        raise usage_error(f"No feed has a stream '{unknown[0]}'.")
+    return plan
+
+
+def configured(alias: str) -> FeedSource:
+    """The feed of that alias."""
+    try:
+        return get_feed(alias)
+    except FeedNotFound as error:
+        raise usage_error(str(error)) from error
+    except ConfigurationError as error:
+        raise CommandError(str(error)) from error
+
+
+def known_streams(feed: FeedSource, names: Sequence[str]) -> list[str]:
+    """The same names, once it is sure that the feed has such streams."""
+    try:
+        return [feed.stream(name).name for name in names]
+    except ConfigurationError as error:
+        raise usage_error(str(error)) from error
+
+
+def has(feed: FeedSource, name: str) -> bool:
+    """Whether the feed has a stream of that name."""
+    return any(stream.name == name for stream in feed.streams)
+
+
+def split(values: Sequence[str]) -> list[str]:
+    """``["a,b", "c"]`` as three names."""
+    return [name for value in values for name in value.split(",") if name]
+
+
+def carry_out(console: Console, requested: Iterable[tuple[SyncRun, bool]], options: Options) -> int:
+    """Each requested run in turn, here or in the background; then the whole told at once."""
+    runs = [started(console, run, new, options) for run, new in requested]
+    if options["format"] == "json":
+        console.document([run.as_dict() for run, _ in runs])
+    codes = [exit_code(run, options["fail_on"]) if mine else RUNNING for run, mine in runs]
+    return OK if options["fail_on"] == "never" else worst(codes)
+
+
+def started(console: Console, run: SyncRun, new: bool, options: Options) -> tuple[SyncRun, bool]:
+    """The run as far as it got, and whether it is ours to answer for."""
+    if new and options["background"]:
+        run = in_background(console, run)
+    elif new or run.status == RunStatus.RUNNING:
+        # One that is running already is carried on only if its worker has died.
+        run = here(console, run, options)
+    mine = new or not run.is_active
+    if not mine:
+        console.note(busy(run))
+    elif not new:
+        console.note(f"Run {run.pk} had been cut off and was carried to its end first.")
+    if mine and options["format"] == "text":
+        tell(console, run)
+    return run, mine
+
+
+def busy(run: SyncRun) -> str:
+    """Why a feed was not started, and what to do if nobody carries out the run it waits for."""
+    text = f"Feed '{run.feed}' is already {run.status} as run {run.pk}."
+    if run.status == RunStatus.QUEUED:
+        text += (
+            f" If nobody takes it: 'schedule --run-due' hands it over, 'cancel {run.pk}' drops it."
+        )
+    return text
+
+
+def here(console: Console, run: SyncRun, options: Options) -> SyncRun:
+    """The run, carried out in this process."""
+    if not console.err.isatty() or options["no_progress"]:
+        return execute(run.pk)
+    console.note(f"Run {run.pk}: reading feed '{run.feed}' …")
+    with Bars(sys.stderr) as bars:
+        return execute(run.pk, progress=bars)
+
+
+def in_background(console: Console, run: SyncRun) -> SyncRun:
+    """The run, handed to the runner."""
+    if dispatch(run) == "deferred":
+        console.note(
+            f"The broker cannot be reached: run {run.pk} stays queued until beat or "
+            "'manage.py ecommerce_sync schedule --run-due' hands it over."
+        )
+    await_threads()
+    run.refresh_from_db()
+    return run
