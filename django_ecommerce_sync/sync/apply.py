@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ..models import SyncLink
@@ -67,22 +67,14 @@ class Applier:
         """Insert new rows and learn their primary keys, by their keys where they have one."""
         table, key = self.target.table, self.target.key
         defaults = {**self.target.defaults(), **self.target.scope}
-        by_columns: dict[tuple[str, ...], list[Row]] = defaultdict(list)
-        for item in items:
-            if item.values.get(key) is not None:
-                by_columns[tuple(item.values)].append(item.values)
-        for names, rows in by_columns.items():
-            table.insert(rows, {k: v for k, v in defaults.items() if k not in names})
-        pks = self._primary_keys([row[key] for rows in by_columns.values() for row in rows])
+        pks: dict[Any, Any] = {}
+        for names, rows in _by_columns(i.values for i in items if i.values.get(key) is not None):
+            constants = {name: value for name, value in defaults.items() if name not in names}
+            pks |= table.insert_keyed(rows, constants, key, self.target.scope)
         for item in items:
             value = item.values.get(key)
             pk = pks[value] if value is not None else table.insert_one({**defaults, **item.values})
             item.row = {table.pk.attname: pk}
-
-    def _primary_keys(self, keys: Sequence[Any]) -> dict[Any, Any]:
-        target = self.target
-        pk = target.table.pk.attname
-        return dict(target.table.find((target.key, pk), target.key, keys, **target.scope))
 
     def _write_children(self, items: Sequence[Item]) -> None:
         for name, child in self.target.children.items():
@@ -164,3 +156,11 @@ class Applier:
     def _key_order(self, item: Item) -> tuple[bool, Any]:
         key = item.values.get(self.target.key)
         return (key is None, key if key is not None else item.external_id)
+
+
+def _by_columns(rows: Iterable[Row]) -> Iterable[tuple[tuple[str, ...], list[Row]]]:
+    """The rows in groups that have the same columns."""
+    groups: dict[tuple[str, ...], list[Row]] = defaultdict(list)
+    for row in rows:
+        groups[tuple(row)].append(row)
+    return groups.items()

@@ -24,6 +24,9 @@ def new_row(item: Item, target: Target, *, currency: str) -> None:
                 f"A new {target.model._meta.verbose_name} needs it; the feed does not carry it.",
                 field=name,
             )
+    for name, make in target.own_defaults.items():
+        if name not in item.values:
+            item.values[name] = make()
     if "currency" in target.table.fields and not item.values.get("currency"):
         item.values["currency"] = currency
 

@@ -197,27 +197,17 @@ class Matcher:
 
     def _find_rows(self, items: Sequence[Item]) -> None:
         """Read and lock the rows of linked records and the rows that own the records' keys."""
-        target, key = self.target, self.target.key
-        pks = {
-            target.table.pk.to_python(item.link.object_id)
-            for item in items
-            if item.link and item.link.model == target.label
-        }
+        table, key, pk = self.target.table, self.target.key, self.target.table.pk
+        mine = [item for item in items if item.link and item.link.model == self.target.label]
+        linked = {pk.to_python(item.link.object_id) for item in mine if item.link}
         keys = {item.values[key] for item in items if item.values.get(key) is not None}
-        lock = self.ledger is None
-        self._linked = {
-            row[target.table.pk.attname]: row
-            for row in (target.table.select(lock=lock, pk__in=sorted(pks)) if pks else ())
-        }
-        owners = (
-            target.table.select(lock=lock, **target.scope, **{f"{key}__in": sorted(keys)})
-            if keys
-            else ()
-        )
-        self._owners = {row[key]: row for row in owners}
-        for item in items:
-            if item.link and item.link.model == target.label:
-                item.row = self._linked.get(target.table.pk.to_python(item.link.object_id))
+        owned = table.find((pk.attname,), key, sorted(keys), **self.target.scope)
+        wanted = sorted(linked | {pk.to_python(found) for (found,) in owned})
+        rows = table.select(lock=self.ledger is None, pk__in=wanted) if wanted else ()
+        by_pk = {row[pk.attname]: row for row in rows}
+        self._owners = {row[key]: row for row in by_pk.values() if row[key] is not None}
+        for item in mine:
+            item.row = by_pk.get(pk.to_python(item.link.object_id)) if item.link else None
 
     def _conflicts(self, items: Sequence[Item]) -> dict[int, RecordError]:
         """Errors by index: keys that belong to another record. Unlinked rows are adopted."""

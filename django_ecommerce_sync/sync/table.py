@@ -94,6 +94,29 @@ class Table:
         if rows:
             self._write(list(rows[0]), rows, constants)
 
+    def insert_keyed(
+        self,
+        rows: Sequence[Mapping[str, Any]],
+        constants: Mapping[str, Any],
+        key: str,
+        scope: Mapping[str, Any],
+    ) -> dict[Any, Any]:
+        """Insert new rows and learn their primary keys: {value of the column ``key``: pk}.
+
+        MariaDB tells them with the INSERT; others are asked, within the columns of ``scope``.
+        """
+        wanted = (key, self.pk.attname)
+        if self.connection.vendor == "mysql" and self._returns_rows():
+            returning = f" RETURNING {', '.join(map(self._column, wanted))}"
+            found = self._write(list(rows[0]), rows, constants, returning)
+        else:
+            self.insert(rows, constants)
+            found = self.find(wanted, key, [row[key] for row in rows], **scope)
+        return {value: self.pk.to_python(pk) for value, pk in found}
+
+    def _returns_rows(self) -> bool:
+        return bool(self.connection.features.can_return_rows_from_bulk_insert)
+
     def insert_one(self, row: Mapping[str, Any]) -> Any:
         """Insert a row that has no key to find it by again; returns its primary key."""
         created = self.model(**row)
@@ -139,7 +162,8 @@ class Table:
         rows: Sequence[Mapping[str, Any]],
         constants: Mapping[str, Any],
         suffix: str = "",
-    ) -> None:
+    ) -> list[tuple[Any, ...]]:
+        """Insert rows in as few statements as may be; what the statements returned, if anything."""
         columns = ", ".join(map(self._column, [*names, *constants]))
         head = f"INSERT INTO {self._name} ({columns}) VALUES "  # noqa: S608
         adapters = [(name, self._writer(self.fields[name])) for name in names]
@@ -150,11 +174,14 @@ class Table:
         )
         with self.connection.cursor() as cursor:
             if self.connection.vendor == "mysql":
+                found: list[tuple[Any, ...]] = []
                 for chunk in _chunks(self._literals(values, fixed)):
                     cursor.execute(f"{head}{', '.join(chunk)} {suffix}", None)
-                return
+                    found += cursor.fetchall() if cursor.description else ()
+                return found
             one = f"({', '.join(['%s'] * (len(names) + len(fixed)))})"
             cursor.executemany(f"{head}{one} {suffix}", [row + fixed for row in values])
+            return []
 
     def _literals(self, rows: Iterable[list[Any]], fixed: list[Any]) -> Iterator[str]:
         """Each row as the text of a VALUES list, for MySQL."""

@@ -18,6 +18,9 @@ from ..models import KeyField
 from .clean import FieldsCleaner
 from .table import Row, Table
 
+#: Callable defaults that may be called once for many rows.
+_EQUAL_DEFAULTS = (dict, list, timezone.now)
+
 
 class Target:
     """Where a stream's records go."""
@@ -93,6 +96,17 @@ class Target:
     def refers_to_others(self) -> bool:
         """Whether its records point to records of other streams."""
         return bool(self.relations or any(child.relations for child in self.children.values()))
+
+    @cached_property
+    def own_defaults(self) -> dict[str, Any]:
+        """Columns whose default differs from row to row (a random UUID), and how to make one."""
+        return {
+            name: field.get_default
+            for name, field in self.table.fields.items()
+            if field.has_default()
+            and callable(field.default)
+            and field.default not in _EQUAL_DEFAULTS
+        }
 
     def defaults(self) -> Row:
         """What a new row holds where the feed says nothing."""

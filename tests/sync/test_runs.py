@@ -313,14 +313,14 @@ def test_the_bad_row_is_found_when_the_database_refuses_the_batch(shop, monkeypa
 
     from django_ecommerce_sync.sync.table import Table
 
-    insert = Table.insert
+    write = Table._write
 
-    def strict(self, rows, constants):
+    def strict(self, names, rows, *args):
         if any(row.get("name") == "Thing 5" for row in rows):
             raise IntegrityError(4025, "CONSTRAINT `secret` failed")
-        insert(self, rows, constants)
+        return write(self, names, rows, *args)
 
-    monkeypatch.setattr(Table, "insert", strict)
+    monkeypatch.setattr(Table, "_write", strict)
     shop.rows = {"products": [product(n) for n in range(1, 9)]}
     run = shop.sync()
     assert run.counts_of("products") == {**run.counts_of("products"), "created": 7, "rejected": 1}
@@ -340,12 +340,12 @@ def test_a_passing_fault_is_tried_again(shop, monkeypatch):
         [OperationalError(1213, "Deadlock found"), OperationalError(1205)],
     )
 
-    def shaky(self, rows, constants):
+    def shaky(self, *args):
         if failures:
             raise failures.pop()
-        insert(self, rows, constants)
+        return write(self, *args)
 
-    monkeypatch.setattr(Table, "insert", shaky)
+    monkeypatch.setattr(Table, "_write", shaky)
     shop.rows = {"products": [product(1)]}
     assert shop.counts() == {"read": 1, "created": 1}
     assert failures == []

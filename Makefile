@@ -1,0 +1,58 @@
+# make demo       a shop mirror on SQLite in one command   (make demo ARGS=--no-serve)
+# make test       every test this machine can run          (make test ARGS="-k demo")
+# make services   MariaDB and Redis, where they are missing (Debian, Ubuntu)
+# make stack      the demo on MariaDB and Redis: web, worker, beat
+
+PYTHON ?= python3
+VENV ?= .venv
+ARGS ?=
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test services stack lint types clean
+
+help:
+	@sed -n 's/^# make/make/p' Makefile
+
+demo: $(VENV)/.demo
+	@$(BIN)/python example_project/manage.py demo $(ARGS)
+
+test: $(VENV)/.test
+	@$(BIN)/python tests/run.py $(ARGS)
+
+services:
+	@.ci/services
+
+stack: $(VENV)/.mysql
+	@$(BIN)/python example_project/stack.py
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/lint-imports
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+clean:
+	rm -rf $(VENV) .tox dist example_project/var .mypy_cache .ruff_cache .pytest_cache
+
+# A stamp in the environment says which group is installed; pyproject.toml makes it old.
+$(VENV)/.demo $(VENV)/.test $(VENV)/.dev: $(VENV)/.%: pyproject.toml | $(VENV)/.made
+	@echo "Installing the $* environment into $(VENV) ..."
+	@$(INSTALL) --group $* --editable .
+	@touch $@
+
+$(VENV)/.mysql: $(VENV)/.demo
+	@$(INSTALL) --editable '.[mysql]' || { echo "mysqlclient cannot be built; run 'make services' first." >&2; exit 1; }
+	@touch $@
+
+$(VENV)/.made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Python 3.11 or newer is needed; name one with PYTHON=/path/to/python3." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "$(PYTHON) has no venv module; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+	@$(INSTALL) --upgrade 'pip>=25.1'
+	@touch $@
