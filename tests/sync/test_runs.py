@@ -335,10 +335,8 @@ def test_a_passing_fault_is_tried_again(shop, monkeypatch):
 
     from django_ecommerce_sync.sync.table import Table
 
-    insert, failures = (
-        Table.insert,
-        [OperationalError(1213, "Deadlock found"), OperationalError(1205)],
-    )
+    write = Table._write
+    failures = [OperationalError(1213, "Deadlock found"), OperationalError(1205)]
 
     def shaky(self, *args):
         if failures:
