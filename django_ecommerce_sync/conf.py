@@ -27,7 +27,7 @@ class Settings:
     KEEP_RUNS_DAYS: int = 90
     #: Whether feeds may be read from private and reserved addresses.
     ALLOW_PRIVATE_ADDRESSES: bool = False
-    #: Overrides for the API: classes by dotted path, page sizes, throttle rates (docs/reference/settings.md).
+    #: Overrides for the API; docs/reference/settings.md lists the keys.
     API: Mapping[str, Any] = {}
 
     def __getattribute__(self, name: str) -> Any:

@@ -192,7 +192,7 @@ def _text(field: Any) -> Cleaner:
                 "max_length", f"It has {len(text)} characters; {limit} are allowed.", value=text
             )
         if check is not None:
-            check(text)
+            check(text, value)
         return text
 
     return clean
@@ -268,7 +268,7 @@ def _decimal(field: Any, mark: str) -> Cleaner:
                 value=value,
             )
         if check is not None:
-            check(amount)
+            check(amount, value)
         return amount if amount else abs(amount)  # a negative zero is a zero
 
     return clean
@@ -286,7 +286,7 @@ def _integer(field: Any) -> Cleaner:
         if not low <= whole <= high:
             raise RecordError("out_of_range", f"It is not between {low} and {high}.", value=value)
         if check is not None:
-            check(whole)
+            check(whole, value)
         return whole
 
     return clean
@@ -356,7 +356,7 @@ def _any(field: Any) -> Cleaner:
     return clean
 
 
-def _validators(field: Any) -> Callable[[Any], None] | None:
+def _validators(field: Any) -> Callable[[Any, Any], None] | None:
     """The field's own validators but for length, which is counted above; None without any."""
     validators = [
         validator
@@ -365,18 +365,16 @@ def _validators(field: Any) -> Callable[[Any], None] | None:
     ]
     floors = [v.limit_value for v in field._validators if isinstance(v, MinValueValidator)]
 
-    def check(value: Any) -> None:
+    def check(value: Any, said: Any) -> None:
         for floor in floors:
             if value < floor:
                 code = "negative" if floor == 0 else "out_of_range"
-                raise RecordError(code, f"It is less than {floor}.", value=value)
+                raise RecordError(code, f"It is less than {floor}.", value=said)
         for validator in validators:
             try:
                 validator(value)
             except ValidationError as error:
-                raise RecordError(
-                    error.code or "invalid", error.messages[0], value=value
-                ) from error
+                raise RecordError(error.code or "invalid", error.messages[0], value=said) from error
 
     return check if validators or floors else None
 

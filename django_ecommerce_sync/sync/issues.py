@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
 from ..models import IssueState, SyncIssue, SyncRun
@@ -59,7 +60,7 @@ def excerpt(field: str, value: Any) -> str:
     """A short, masked look at the value at fault, on one line."""
     if value is None:
         return ""
-    text = repr(value)[:_EXCERPT]
+    text = (str(value) if isinstance(value, int | Decimal) else repr(value))[:_EXCERPT]
     leaf = field.rpartition(".")[2]
     if any(word in leaf for word in PERSONAL) and leaf != "name":
         text = text[:3] + "…" if len(text) > 3 else "…"

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
 from celery import current_app
-from celery.schedules import crontab
+from celery.schedules import ParseException, crontab
 from django.db import IntegrityError, close_old_connections, transaction
 from django.db.models import Q
 from django.utils import timezone
@@ -31,6 +32,13 @@ logger = logging.getLogger(__name__)
 
 #: The doorbell's name; sent by name, for the task stands above this module.
 EXECUTE_TASK = "django_ecommerce_sync.tasks.execute_run"
+#: How long a broker may take to answer before a run waits for ``dispatch_due`` instead.
+_BROKER_SECONDS = 2
+_IMPATIENT = {
+    "socket_timeout": _BROKER_SECONDS,
+    "socket_connect_timeout": _BROKER_SECONDS,
+    "max_retries": 1,
+}
 #: A run queued longer than this has lost its message.
 _QUEUED_TOO_LONG = timedelta(seconds=60)
 
@@ -135,7 +143,14 @@ def runner_kind() -> str:
 
 def _by_celery(run_id: int) -> str:
     try:
-        current_app.send_task(EXECUTE_TASK, args=[run_id], retry=False, ignore_result=True)
+        # A connection of our own, for a request must not wait for a broker as long as the
+        # project's settings, made for workers, may allow.
+        with current_app.connection_for_write(connect_timeout=_BROKER_SECONDS) as connection:
+            connection.transport_options = {**(connection.transport_options or {}), **_IMPATIENT}
+            connection.ensure_connection(max_retries=1, interval_start=0)
+            current_app.send_task(
+                EXECUTE_TASK, args=[run_id], retry=False, ignore_result=True, connection=connection
+            )
     except (BrokerError, OSError) as error:
         logger.warning("Run %s waits for the broker: %s", run_id, type(error).__name__)
         return "deferred"
@@ -179,17 +194,28 @@ def dispatch_due() -> list[SyncRun]:
 
 def add_schedules() -> None:
     """Give every feed with a ``SCHEDULE`` its row; an existing row is people's, and stays."""
+    known = set(SyncSchedule.objects.values_list("feed", flat=True))
     for feed, configured in settings.FEEDS.items():
-        if cron := configured.get("SCHEDULE"):
-            first = {"cron": cron, "next_run_at": next_time(cron, timezone.now())}
-            SyncSchedule.objects.get_or_create(feed=feed, defaults=first)
+        cron = configured.get("SCHEDULE")
+        if cron and feed not in known:
+            with _one_bad_feed_stops_no_other(feed):
+                first = {"cron": cron, "next_run_at": next_time(cron, timezone.now())}
+                SyncSchedule.objects.get_or_create(feed=feed, defaults=first)
+
+
+@contextmanager
+def _one_bad_feed_stops_no_other(feed: str) -> Iterator[None]:
+    try:
+        yield
+    except ConfigurationError as error:
+        logger.error("The schedule of feed '%s' cannot be kept: %s", feed, error)
 
 
 def next_time(cron: str, after: datetime) -> datetime:
     """The first moment of a cron line after ``after``; raises ConfigurationError for a bad line."""
     try:
         schedule = crontab.from_string(cron)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, ParseException) as error:
         raise ConfigurationError(f"'{cron}' is no cron line: {error}") from error
     last, delta, _ = schedule.remaining_delta(after)
     return timezone.localtime(last + delta, timezone=after.tzinfo)
@@ -200,16 +226,22 @@ def _scheduled() -> list[SyncRun]:
     due = Q(next_run_at__lte=now) | Q(next_run_at__isnull=True)
     runs = []
     for schedule in SyncSchedule.objects.filter(due, enabled=True):
-        # However many beats look at it, the one whose update still finds the old time has it.
-        mine = SyncSchedule.objects.filter(pk=schedule.pk, next_run_at=schedule.next_run_at)
-        if not mine.update(next_run_at=next_time(schedule.cron, now)):
-            continue
-        if schedule.next_run_at is None or schedule.feed not in settings.FEEDS:
-            continue
-        run, _ = request_run(schedule.feed, trigger="schedule")
-        SyncSchedule.objects.filter(pk=schedule.pk).update(last_run=run)
-        runs.append(run)
+        with _one_bad_feed_stops_no_other(schedule.feed):
+            if run := _start(schedule, now):
+                runs.append(run)
     return runs
+
+
+def _start(schedule: SyncSchedule, now: datetime) -> SyncRun | None:
+    """The run of a schedule whose time has come, unless another beat was quicker."""
+    mine = SyncSchedule.objects.filter(pk=schedule.pk, next_run_at=schedule.next_run_at)
+    if not mine.update(next_run_at=next_time(schedule.cron, now)):
+        return None
+    if schedule.next_run_at is None:  # a new line: its first time is still to come
+        return None
+    run, _ = request_run(schedule.feed, trigger="schedule")
+    SyncSchedule.objects.filter(pk=schedule.pk).update(last_run=run)
+    return run
 
 
 def _lost() -> list[SyncRun]:

@@ -154,3 +154,51 @@ def test_times_are_kept_with_the_row(shop):
     row = Product.objects.get()
     assert before <= row.created_at <= dt.datetime.now(dt.UTC)
     assert row.created_at == row.updated_at
+
+
+COPIES = [
+    product(1, price="1"),
+    product(2),
+    product(1, price="2"),
+    product(3),
+    product(1, price="3"),
+]
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 1000])
+def test_copies_that_differ_settle_after_the_first_run(shop, batch_size):
+    shop.batch_size = batch_size
+    shop.rows = {"products": COPIES}
+    assert shop.counts() == {"read": 5, "created": 3, "duplicate": 2}
+    before = list(Product.objects.order_by("pk").values())
+    links = list(SyncLink.objects.order_by("pk").values("hash", "last_changed_run"))
+    for options in ({}, {"dry_run": True}, {"full": True}):
+        assert shop.counts(**options) == {"read": 5, "unchanged": 3, "duplicate": 2}
+        assert list(Product.objects.order_by("pk").values()) == before
+    assert list(SyncLink.objects.order_by("pk").values("hash", "last_changed_run")) == links
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 1000])
+def test_the_last_of_known_copies_is_applied_at_the_end(shop, batch_size):
+    shop.batch_size = batch_size
+    shop.rows = {"products": COPIES}
+    shop.sync()
+    version = Product.objects.get(sku="SKU-1").version
+    shop.rows = {"products": [*COPIES[:4], product(1, price="4")]}
+    assert shop.counts(dry_run=True) == {"read": 5, "updated": 1, "unchanged": 2, "duplicate": 2}
+    assert shop.counts() == {"read": 5, "updated": 1, "unchanged": 2, "duplicate": 2}
+    row = Product.objects.get(sku="SKU-1")
+    assert (str(row.price), row.version) == ("4.0000", version + 1)
+    shop.rows = {"products": [COPIES[0], COPIES[1], COPIES[3]]}  # only one copy is left
+    assert shop.counts() == {"read": 3, "updated": 1, "unchanged": 2}
+    assert str(Product.objects.get(sku="SKU-1").price) == "1.0000"
+
+
+def test_a_broken_last_copy_of_known_ones_is_rejected_once(shop):
+    shop.batch_size = 1
+    shop.rows = {"products": COPIES}
+    shop.sync()
+    shop.rows = {"products": [*COPIES[:4], product(1, price="none")]}
+    counts = shop.counts()
+    assert counts == {"read": 5, "unchanged": 2, "duplicate": 2, "rejected": 1}
+    assert str(Product.objects.get(sku="SKU-1").price) == "3.0000"

@@ -1,8 +1,12 @@
 """Runs: one at a time, resumed where they were cut off, dry ones without a trace."""
 
+import socket
 import threading
+import time
 from datetime import timedelta
+from decimal import Decimal
 
+import celery
 import pytest
 from django.db import connection, transaction
 from django.utils import timezone
@@ -347,3 +351,62 @@ def test_a_passing_fault_is_tried_again(shop, monkeypatch):
     shop.rows = {"products": [product(1)]}
     assert shop.counts() == {"read": 1, "created": 1}
     assert failures == []
+
+
+def test_one_broken_schedule_stops_no_other(shop, caplog):
+    shop.rows = {"products": [product(1)]}
+    shop.configure()
+    past = timezone.now() - timedelta(hours=1)
+    SyncSchedule.objects.create(feed="a-gone", cron="0 * * * *", next_run_at=past)
+    SyncSchedule.objects.create(feed="b-broken", cron="every now and then", next_run_at=past)
+    SyncSchedule.objects.create(feed="shop", cron="0 * * * *", next_run_at=past)
+    assert [run.feed for run in dispatch_due()] == ["shop"]
+    assert "a-gone" in caplog.text
+    assert "every now and then" in caplog.text
+
+
+@pytest.mark.parametrize("answering", [False, True])
+def test_a_broker_that_is_away_or_frozen_defers_the_run_quickly(shop, monkeypatch, answering):
+    """A port nobody listens at, and one that takes connections and never says a word."""
+    shop.rows = {"products": [product(1)]}
+    shop.configure()
+    shop.settings.ECOMMERCE_SYNC["RUNNER"] = "celery"
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        if answering:
+            silent.listen()
+        url = f"redis://127.0.0.1:{silent.getsockname()[1]}/0"
+        with celery.Celery("away", broker=url, set_as_current=False) as app:
+            monkeypatch.setattr(runs, "current_app", app)
+            run, _ = request_run("shop")
+            began = time.monotonic()
+            assert runs._by_celery(run.pk) == "deferred"
+            assert time.monotonic() - began < 6
+    run.refresh_from_db()
+    assert run.status == RunStatus.QUEUED
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("at_batch", [1, 2, 3, 4, 5, 6])
+def test_a_crash_among_copies_loses_none_and_counts_none_twice(shop, monkeypatch, at_batch):
+    shop.batch_size = 1
+    old = [
+        product(1, price="1"),
+        product(1, price="2"),
+        product(2),
+        product(3),
+        product(2, price="7"),
+    ]
+    shop.rows = {"products": old}
+    shop.sync()
+    shop.rows = {"products": [*old[:4], product(2, price="8")]}
+    shop.rows["products"][1] = product(1, price="5")
+    shop.configure()
+    run, _ = request_run("shop")
+    crash(run.pk, at_batch, monkeypatch)
+    expire(run)
+    run = execute(run.pk)
+    counts = {name: n for name, n in run.counts_of("products").items() if n}
+    assert counts == {"read": 5, "updated": 2, "unchanged": 1, "duplicate": 2}
+    prices = dict(Product.objects.values_list("sku", "price"))
+    assert prices == {"SKU-1": 5, "SKU-2": 8, "SKU-3": Decimal("9.9")}
