@@ -62,19 +62,23 @@ class FieldsCleaner:
     ) -> None:
         """``names`` are the mapped fields; a child relation has its own cleaner as value."""
         self.cleaners: dict[str, Cleaner] = {}
+        self.blanks: dict[str, Cleaner] = {}
         for name, child in names.items():
             if child is not None:
                 self.cleaners[name] = child.clean_list
+                self.blanks[name] = _no_list
                 continue
             field: Any = model._meta.get_field(name)
-            self.cleaners[name] = _with_blanks(field, _cleaner(field, decimal, casefold))
+            self.cleaners[name] = _cleaner(field, decimal, casefold)
+            self.blanks[name] = _blank(field)
 
     def clean(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """The clean values by field name; raises ``RecordError`` naming the first bad field."""
         cleaned = {}
         for name, value in values.items():
+            is_blank = value is None or (type(value) is str and (not value or value.isspace()))
             try:
-                value = self.cleaners[name](value)
+                value = self.blanks[name](value) if is_blank else self.cleaners[name](value)
             except RecordError as error:
                 raise error.within(name) from error
             if value is not _UNSAID:
@@ -92,8 +96,8 @@ class FieldsCleaner:
         return cleaned
 
 
-def _with_blanks(field: models.Field[Any, Any], clean: Cleaner) -> Cleaner:
-    """``clean`` for a value; for null and blank, what the field allows in their place."""
+def _blank(field: models.Field[Any, Any]) -> Cleaner:
+    """What null and blank text mean for a field: null, "", nothing said, or an error."""
     text = isinstance(field, models.CharField | models.TextField)
     blank: Any = None
     if not field.null:
@@ -102,14 +106,17 @@ def _with_blanks(field: models.Field[Any, Any], clean: Cleaner) -> Cleaner:
     required = not (field.null or field.blank or field.has_default())
     code = "invalid_key" if isinstance(field, KeyField) else "required"
 
-    def cleaned(value: Any) -> Any:
-        if value is None or (type(value) is str and (not value or value.isspace())):
-            if required:
-                raise RecordError(code, "It is blank.", value=value)
-            return blank
-        return clean(value)
+    def clean(value: Any) -> Any:
+        if required:
+            raise RecordError(code, "It is blank.", value=value)
+        return blank
 
-    return cleaned
+    return clean
+
+
+def _no_list(value: Any) -> Any:
+    """Null in place of child rows says nothing about them."""
+    return _UNSAID
 
 
 def _cleaner(field: Any, decimal: str, casefold: bool) -> Cleaner:

@@ -16,7 +16,7 @@ from typing import Any
 
 from celery import current_app
 from celery.schedules import ParseException, crontab
-from django.db import IntegrityError, close_old_connections, transaction
+from django.db import IntegrityError, connections, transaction
 from django.db.models import Q
 from django.utils import timezone
 from kombu.exceptions import OperationalError as BrokerError
@@ -168,7 +168,7 @@ def _in_thread(run_id: int) -> None:
     try:
         execute(run_id)
     finally:
-        close_old_connections()
+        connections.close_all()  # this thread's own; nobody will use them again
 
 
 def _inline(run_id: int) -> str:
