@@ -42,12 +42,6 @@ class Path(Converter):
         self.path = path
         self.steps = path.split(".")
 
-    def fill(self, values: dict[str, Any], field: str, payload: Payload) -> None:
-        if self.path in payload:  # the usual case, made short
-            values[field] = payload[self.path]
-        else:
-            super().fill(values, field, payload)
-
     def extract(self, payload: Payload) -> Any:
         if self.path in payload:  # also a CSV header that has dots in it
             return payload[self.path]
@@ -359,6 +353,9 @@ def map_fields(fields: Mapping[str, Converter], payload: Payload) -> dict[str, A
     """
     values: dict[str, Any] = {}
     for field, source in fields.items():
+        if type(source) is Path and source.path in payload:  # the usual case, made short
+            values[field] = payload[source.path]
+            continue
         try:
             source.fill(values, field, payload)
         except RecordError as error:

@@ -68,7 +68,7 @@ class KeyField(models.CharField):  # type: ignore[type-arg]
                 code="invalid_key",
                 params={"limit": self.max_length},
             )
-        if _SCIENTIFIC.fullmatch(text):
+        if "+" in text and _SCIENTIFIC.fullmatch(text):
             raise ValidationError(
                 _("It looks like a number a spreadsheet has shortened."), code="suspicious_key"
             )

@@ -207,7 +207,7 @@ class SyncLink(models.Model):
                 fields=["feed", "stream", "external_id"], name="ecs_link_identity"
             )
         ]
-        indexes = [models.Index(fields=["model", "object_id"], name="ecs_link_object")]
+        indexes = [models.Index(fields=["object_id", "model"], name="ecs_link_object")]
 
     def __str__(self) -> str:
         return f"{self.feed}/{self.stream}/{self.external_id} → {self.model} {self.object_id}"

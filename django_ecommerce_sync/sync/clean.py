@@ -6,7 +6,6 @@ every database: what a column would round, cut or fold is decided here, never th
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 from collections.abc import Callable, Mapping
@@ -342,7 +341,7 @@ def _json(value: Any) -> Any:
         raise RecordError("control_character", "It has a NUL character.", value=value)
     if encoded.count(b"{") + encoded.count(b"[") > _MAX_DEPTH and _depth(value) > _MAX_DEPTH:
         raise RecordError("too_deep", f"It is nested deeper than {_MAX_DEPTH} levels.")
-    return json.loads(encoded)
+    return msgspec.json.decode(encoded)
 
 
 def _depth(value: Any) -> int:

@@ -12,6 +12,7 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
+import msgspec
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.constants import OnConflict
@@ -191,7 +192,10 @@ class Table:
         for row in rows:
             # One call escapes a whole row of texts; they are put apart again at a character
             # that cleaned text cannot have.
-            text = "\x1f".join(row) if set(map(type, row)) == {str} else ""
+            try:
+                text = "\x1f".join(row)
+            except TypeError:  # not all of them are texts
+                text = ""
             if text.count("\x1f") == len(row) - 1:
                 escaped: str = escape(text.encode()).decode()
                 yield "('" + escaped.replace("\x1f", "','") + "'" + tail
@@ -225,9 +229,12 @@ class Table:
         return value if adapt is None else adapt(value)
 
     def _writer(self, field: Any) -> Callable[[Any], Any] | None:
-        """As ``_adapter``; for MySQL numbers become texts, which it reads just as well."""
-        if self.connection.vendor == "mysql" and type(field) in _NUMBERS:
-            return _number_text
+        """As ``_adapter``; MySQL reads numbers and JSON just as well from texts made faster."""
+        if self.connection.vendor == "mysql":
+            if type(field) in _NUMBERS:
+                return _number_text
+            if type(field) is models.JSONField and field.encoder is None:
+                return _json_text
         return self._adapter(field)
 
     def _adapter(self, field: Any) -> Callable[[Any], Any] | None:
@@ -253,3 +260,7 @@ def _chunks(rows: Iterable[str]) -> Iterator[list[str]]:
 
 def _number_text(value: Any) -> str | None:
     return None if value is None else str(value)
+
+
+def _json_text(value: Any) -> str | None:
+    return None if value is None else msgspec.json.encode(value).decode()
