@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import enum
+import gc
 import logging
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -56,12 +58,27 @@ def execute(run_id: int, *, progress: Progress | None = None) -> SyncRun:
         return SyncRun.objects.get(pk=run_id)
     run, lease = taken
     signals.sync_started.send(SyncRun, run=run)
-    status, code, message = _outcome(run, lease, progress)
+    with _collector_spared():
+        status, code, message = _outcome(run, lease, progress)
     _finish(lease, status, code, message)
     run.refresh_from_db()
     if not run.is_active:
         signals.sync_finished.send(SyncRun, run=run)
     return run
+
+
+@contextmanager
+def _collector_spared() -> Iterator[None]:
+    """Take what the process holds by now out of the garbage collector's sight.
+
+    Each batch makes and drops ten thousand objects; the full collections they set off would go
+    through Django's own again every time, for up to a fifth of an unchanged feed's time.
+    """
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def _outcome(run: SyncRun, lease: Lease, progress: Progress | None) -> tuple[RunStatus, str, str]:

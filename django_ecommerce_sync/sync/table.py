@@ -21,7 +21,9 @@ from ..models import CodeField, CurrencyField, EmailKeyField, KeyField, MoneyFie
 
 Row = dict[str, Any]
 
-#: Bytes of values in one statement; well below the smallest packet a server allows.
+#: Between two values and between two rows, while they are one text.
+_VALUE, _ROW = "\x1f", "\x1e"
+#: Characters of values in one statement; well below the smallest packet a server allows.
 _STATEMENT_SIZE = 500_000
 #: Fields whose values the drivers take as they are; exact classes, for a subclass may convert.
 _PLAIN = frozenset(
@@ -167,40 +169,47 @@ class Table:
         """Insert rows in as few statements as may be; what the statements returned, if anything."""
         columns = ", ".join(map(self._column, [*names, *constants]))
         head = f"INSERT INTO {self._name} ({columns}) VALUES "  # noqa: S608
-        adapters = [(name, self._writer(self.fields[name])) for name in names]
         fixed = [self._adapted(name, value) for name, value in constants.items()]
-        values = (
-            [row[name] if adapt is None else adapt(row[name]) for name, adapt in adapters]
-            for row in rows
-        )
+        values = self._parameters(names, rows)
         with self.connection.cursor() as cursor:
             if self.connection.vendor == "mysql":
                 found: list[tuple[Any, ...]] = []
-                for chunk in _chunks(self._literals(values, fixed)):
-                    cursor.execute(f"{head}{', '.join(chunk)} {suffix}", None)
+                for written in self._written(values, fixed):
+                    cursor.execute(f"{head}{written} {suffix}", None)
                     found += cursor.fetchall() if cursor.description else ()
                 return found
             one = f"({', '.join(['%s'] * (len(names) + len(fixed)))})"
             cursor.executemany(f"{head}{one} {suffix}", [row + fixed for row in values])
             return []
 
-    def _literals(self, rows: Iterable[list[Any]], fixed: list[Any]) -> Iterator[str]:
-        """Each row as the text of a VALUES list, for MySQL."""
-        literal = self._literal()
-        escape = self.connection.connection.escape_string
-        tail = "".join(f",{literal(value)}" for value in fixed) + ")"
+    def _parameters(
+        self, names: Sequence[str], rows: Iterable[Mapping[str, Any]]
+    ) -> Iterator[list[Any]]:
+        """Each row's values in the order of ``names``, as the driver wants them."""
+        writers = [self._writer(self.fields[name]) for name in names]
+        adapted = [(index, write) for index, write in enumerate(writers) if write is not None]
         for row in rows:
-            # One call escapes a whole row of texts; they are put apart again at a character
-            # that cleaned text cannot have.
-            try:
-                text = "\x1f".join(row)
-            except TypeError:  # not all of them are texts
-                text = ""
-            if text.count("\x1f") == len(row) - 1:
-                escaped: str = escape(text.encode()).decode()
-                yield "('" + escaped.replace("\x1f", "','") + "'" + tail
+            values = [row[name] for name in names]
+            for index, write in adapted:
+                values[index] = write(values[index])
+            yield values
+
+    def _written(self, rows: Iterable[list[Any]], fixed: list[Any]) -> Iterator[str]:
+        """VALUES lists of bounded size for MySQL, with ``fixed`` at the end of each row.
+
+        One call escapes thousands of texts put together with characters that cleaned text
+        cannot have, at which they are put apart again.
+        """
+        literal = self._literal()
+        tail = "".join(f",{literal(value)}" for value in fixed) + ")"
+        escape = self.connection.connection.escape_string
+        for chunk in _chunks(rows):
+            text = _joined(chunk)
+            if text is not None:
+                text = escape(text.encode()).decode().replace(_VALUE, "','")
+                yield "('" + text.replace(_ROW, f"'{tail},('") + "'" + tail
             else:
-                yield "(" + ",".join(map(literal, row)) + tail
+                yield ",".join(f"({','.join(map(literal, row))}{tail}" for row in chunk)
 
     def _literal(self) -> Callable[[Any], str]:
         """A function that writes a value as MySQL wants it in a statement."""
@@ -218,7 +227,8 @@ class Table:
     def _listed(self, values: Sequence[Any]) -> tuple[str, list[Any]]:
         """Values as the list of an IN: written out on MySQL, as parameters elsewhere."""
         if self.connection.vendor == "mysql":
-            return f"({','.join(map(self._literal(), values))})".replace("%", "%%"), []
+            written = ",".join(self._written([[value] for value in values], []))
+            return f"({written})".replace("%", "%%"), []
         return f"({','.join(['%s'] * len(values))})", list(values)
 
     def _column(self, name: str) -> str:
@@ -244,18 +254,29 @@ class Table:
         return partial(field.get_db_prep_save, connection=self.connection)
 
 
-def _chunks(rows: Iterable[str]) -> Iterator[list[str]]:
-    """The rows in statements of bounded size."""
-    chunk: list[str] = []
+def _chunks(rows: Iterable[list[Any]]) -> Iterator[list[list[Any]]]:
+    """The rows in groups whose text makes statements of bounded size."""
+    chunk: list[list[Any]] = []
     size = 0
     for row in rows:
-        if chunk and size + len(row) > _STATEMENT_SIZE:
+        length = sum([len(value) for value in row if type(value) is str])
+        if chunk and size + length > _STATEMENT_SIZE:
             yield chunk
             chunk, size = [], 0
         chunk.append(row)
-        size += len(row)
+        size += length
     if chunk:
         yield chunk
+
+
+def _joined(rows: list[list[Any]]) -> str | None:
+    """All values as one text, or None where they are not all texts that can be told apart."""
+    try:
+        text = _ROW.join([_VALUE.join(row) for row in rows])
+    except TypeError:
+        return None
+    breaks = len(rows) - 1, len(rows) * (len(rows[0]) - 1)
+    return text if (text.count(_ROW), text.count(_VALUE)) == breaks else None
 
 
 def _number_text(value: Any) -> str | None:

@@ -93,11 +93,11 @@ def _count_strings(value: Any, depth: int) -> int | None:
     if type(value) is dict:
         count = len(value)
         value = value.values()
-    for member in value:
+    others = [member for member in value if type(member) is not str]
+    count += len(value) - len(others)
+    for member in others:
         kind = type(member)
-        if kind is str:
-            count += 1
-        elif kind is dict or kind is list:
+        if kind is dict or kind is list:
             inner = _count_strings(member, depth + 1)
             if inner is None:
                 return None
