@@ -53,6 +53,9 @@ class Matcher:
         #: Set once the stream has ended: the copies at hand are the last ones.
         self.settling = False
         self.links = Table(SyncLink, target.connection)
+        #: Whether nothing is there yet to be matched: then the unique keys of the tables tell
+        #: as much as a look at them, and whoever catches their error looks from there on.
+        self.first_load = ledger is None and target.key_is_unique and self._nothing_yet()
         self.digest = record_digest(stream, target.key)
 
     def match(self, rows: Sequence[tuple[int, Payload | BadRow]]) -> Changes:
@@ -118,7 +121,15 @@ class Matcher:
                 "invalid_key", error.messages[0], field="external_id", value=external_id
             ) from error
 
+    def _nothing_yet(self) -> bool:
+        """Whether the stream has no links and its model no rows."""
+        alias = self.target.connection.alias
+        links = SyncLink.objects.using(alias).filter(feed=self.feed, stream=self.stream.name)
+        return not (links.exists() or self.target.model._base_manager.using(alias).exists())
+
     def _find_links(self, items: Sequence[Item]) -> None:
+        if self.first_load:
+            return
         ids = sorted({item.external_id for item in items if item.external_id})
         place = {"feed": self.feed, "stream": self.stream.name}
         found = self.links.find(Link._fields, "external_id", ids, **place)
@@ -198,6 +209,9 @@ class Matcher:
     def _find_rows(self, items: Sequence[Item]) -> None:
         """Read and lock the rows of linked records and the rows that own the records' keys."""
         table, key, pk = self.target.table, self.target.key, self.target.table.pk
+        self._owners: dict[Any, Row] = {}
+        if self.first_load:
+            return
         mine = [item for item in items if item.link and item.link.model == self.target.label]
         linked = {pk.to_python(item.link.object_id) for item in mine if item.link}
         keys = {item.values[key] for item in items if item.values.get(key) is not None}

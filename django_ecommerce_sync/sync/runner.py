@@ -268,14 +268,18 @@ class StreamExecution:
                 self._commit(batch, partial(self._changes, batch), pass_=pass_)
                 return
             except DatabaseError as error:
-                if is_about_a_row(error):
+                if is_about_a_row(error) and self.matcher.first_load:
+                    self.matcher.first_load = False
+                elif is_about_a_row(error):
                     # The first time, another writer may have been quicker: match anew.
                     if attempt > 1:
                         self._land_in_parts(batch, error, pass_=pass_)
                         return
+                    _wait(attempt)
                 elif not is_passing(error) or attempt == _TRIES:
                     raise
-                _wait(attempt)
+                else:
+                    _wait(attempt)
 
     def _land_in_parts(self, batch: Batch, error: DatabaseError, *, pass_: Pass) -> None:
         if len(batch.rows) > 1:

@@ -9,6 +9,7 @@ from typing import Any
 from django.apps import apps
 from django.core.exceptions import FieldDoesNotExist, ValidationError
 from django.db import DEFAULT_DB_ALIAS, connections, models, router
+from django.db.models import UniqueConstraint
 from django.utils import timezone
 
 from ..exceptions import ConfigurationError
@@ -91,6 +92,14 @@ class Target:
             and not is_automatic(field)
             and name not in self.scope
         )
+
+    @property
+    def key_is_unique(self) -> bool:
+        """Whether the database itself keeps two rows from having one key."""
+        meta = self.model._meta
+        unique = {frozenset(c.fields) for c in meta.constraints if isinstance(c, UniqueConstraint)}
+        alone = bool(getattr(meta.get_field(self.key), "unique", False)) and not self.scope
+        return alone or frozenset({*self.scope, self.key}) in unique
 
     @property
     def refers_to_others(self) -> bool:
