@@ -71,9 +71,10 @@ class Computed(Converter):
             raise
         except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
             name = getattr(self.function, "__name__", type(self.function).__name__)
-            raise RecordError(
-                "mapping_failed", f"The mapping '{name}' failed: {type(error).__name__}: {error}"
-            ) from error
+            # A ValueError quotes the value; the others speak of the payload's shape.
+            said = "" if isinstance(error, ValueError | ArithmeticError) else f": {error}"
+            reason = f"The mapping '{name}' failed: {type(error).__name__}{said}."
+            raise RecordError("mapping_failed", reason) from error
 
 
 class Const(Converter):

@@ -167,6 +167,8 @@ class OrderLine(models.Model):
 
     #: Within its order, a line is known by its position.
     sync_key: ClassVar[str] = "position"
+    #: Follows from the other columns where the feed does not say it.
+    sync_computed: ClassVar[tuple[str, ...]] = ("line_total",)
     sync_snapshots: ClassVar[dict[str, dict[str, tuple[str, ...]]]] = {
         "product": {"sku": ("sku",), "name": ("name",), "unit_price": ("price",)}
     }

@@ -80,6 +80,8 @@ class Changes:
     waiting: list[Item] = field(default_factory=list)
     rejections: list[Rejection] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
+    #: Whether the records are last copies that were counted when they were read.
+    settling: bool = False
 
     def count(self, item: Item, outcome: str) -> None:
         """Count a record once, also where an earlier copy of it in this run was counted before."""
@@ -95,4 +97,6 @@ class Changes:
         """The record is not applied."""
         item.error = error
         self.counts["rejected"] += 1
+        if self.settling:  # the copy was counted before, in the hope of the best
+            self.counts["unchanged" if item.earlier == "unchanged" else "duplicate"] -= 1
         self.rejections.append(Rejection(item.position, item.external_id, str(key or ""), error))

@@ -286,6 +286,8 @@ def _integer(field: Any) -> Cleaner:
 
     def clean(value: Any) -> int:
         number = value if type(value) is int else _number(value, ".")
+        if isinstance(number, Decimal) and number.adjusted() > 20:  # int() would write it out
+            raise RecordError("out_of_range", f"It is not between {low} and {high}.", value=value)
         if number != int(number):
             raise RecordError("invalid_integer", "A whole number was expected.", value=value)
         whole = int(number)

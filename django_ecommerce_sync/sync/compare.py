@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
 from ..exceptions import RecordError
@@ -10,6 +11,9 @@ from .changes import ChildRows, Item
 from .references import COPIES
 from .table import Row
 from .target import ChildTarget, Target
+
+#: Digits before the point of an amount (see ``MoneyField``).
+_WHOLE_DIGITS = 15
 
 
 def new_row(item: Item, target: Target, *, currency: str) -> None:
@@ -60,13 +64,13 @@ def _take_children(item: Item, target: Target) -> None:
 
 
 def _with_copies(line: Row, stored: Row | None, child: ChildTarget) -> Row:
-    """A line that still points to the same row keeps what it copied; another one copies anew."""
+    """A line that still points to the same row keeps what it had; another one begins anew."""
     copies = line.pop(COPIES, {})
-    if stored and all(
-        line.get(name, stored[name]) == stored[name] for name in child.relations.values()
-    ):
-        copies = {name: stored[name] for name in copies}
-    return {**copies, **line}
+    if stored is None:
+        return {**copies, **line}
+    if all(line.get(name, stored[name]) == stored[name] for name in child.relations.values()):
+        return {**{name: stored[name] for name in copies}, **line}
+    return {**child.content_defaults, **copies, **line}
 
 
 def _complete(item: Item, target: Target) -> None:
@@ -78,6 +82,17 @@ def _complete(item: Item, target: Target) -> None:
     values = {**item.values, **wanted}
     target.complete(values, {**(item.row or {}), **stored})
     item.values = {name: value for name, value in values.items() if name not in wanted}
+    for row in (item.values, *(line for lines in wanted.values() for line in lines)):
+        _check_amounts(row)
+
+
+def _check_amounts(row: Row) -> None:
+    """What was computed must fit its column, too; SQLite would keep what it cannot read again."""
+    for name, value in row.items():
+        if isinstance(value, Decimal) and value.adjusted() >= _WHOLE_DIGITS:
+            raise RecordError(
+                "out_of_range", f"It comes to more than {_WHOLE_DIGITS} digits.", field=name
+            )
 
 
 def _differ(rows: ChildRows) -> bool:

@@ -51,9 +51,9 @@ def has_open(feed: str, stream: str) -> bool:
     return SyncIssue.objects.filter(feed=feed, stream=stream, state=IssueState.OPEN).exists()
 
 
-def forget(run: SyncRun, stream: str, external_ids: Sequence[str]) -> None:
+def forget(run: SyncRun, stream: str, positions: Sequence[int]) -> None:
     """Drop this run's issues of rows that landed later in the same run."""
-    SyncIssue.objects.filter(run=run, stream=stream, external_id__in=external_ids).delete()
+    SyncIssue.objects.filter(run=run, stream=stream, position__in=positions).delete()
 
 
 def excerpt(field: str, value: Any) -> str:

@@ -60,7 +60,7 @@ class Matcher:
 
     def match(self, rows: Sequence[tuple[int, Payload | BadRow]]) -> Changes:
         """What a batch of numbered rows changes; the caller holds the transaction."""
-        changes = Changes()
+        changes = Changes(settling=self.settling)
         changes.counts["read"] = len(rows)
         items = list(self._items(rows, changes))
         self._find_links(items)
@@ -91,6 +91,12 @@ class Matcher:
         items = list(self._items(rows, Changes()))
         self._find_links(items)
         return [item for item in items if item.link and item.link.repeats]
+
+    def still_unseen(self, rows: Sequence[tuple[int, Payload | BadRow]]) -> list[Any]:
+        """Of the rows, those of which no other copy has landed in this run."""
+        items = list(self._items(rows, Changes()))
+        self._find_links(items)
+        return [(item.position, item.payload) for item in items if not item.earlier]
 
     # -- records and links -------------------------------------------------------------------
 
@@ -323,7 +329,11 @@ class Matcher:
             changes.create.append(item)
             changes.count(item, "created")
             return
-        compare_row(item, self.target)
+        try:
+            compare_row(item, self.target)
+        except RecordError as error:
+            changes.reject(item, error, self._key_text(item))
+            return
         if item.changed:
             changes.update.append(item)
             changes.count(item, "updated")

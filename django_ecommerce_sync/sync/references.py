@@ -176,20 +176,23 @@ def _place(values: Row, owner: Target | ChildTarget, found: Mapping[str, Found],
 def _copies(owner: Target | ChildTarget, relation: str, row: Row) -> Row:
     copies: Row = {}
     for name, columns in owner.snapshots.get(relation, {}).items():
+        field: Any = owner.model._meta.get_field(name)
         found = [row[column] for column in columns if row[column] not in (None, "")]
-        if not found:
-            continue
-        value = found[0] if len(columns) == 1 else " ".join(map(str, found))
-        limit = getattr(owner.model._meta.get_field(name), "max_length", None)
-        copies[name] = value[:limit] if limit and isinstance(value, str) else value
+        if isinstance(field, models.CharField):
+            # Blank rather than left alone: it may be another person's that stands there.
+            copies[name] = " ".join(map(str, found))[: field.max_length]
+        elif found:
+            copies[name] = found[0]
     return copies
 
 
 def _unresolved(name: str, reference: Reference) -> RecordError:
     said = reference.external_id or reference.key
+    if "@" in said:
+        said = said[:1] + "…"
     return RecordError(
         "unresolved_reference",
         f"There is no record '{said}' in {reference.stream} yet.",
         field=name,
-        value=said,
+        value=None if "@" in (reference.external_id or reference.key) else said,
     )

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 from django.db import DatabaseError, connection, transaction
+from django.dispatch import Signal
 from django.utils import timezone
 
 from .. import signals
@@ -57,14 +58,21 @@ def execute(run_id: int, *, progress: Progress | None = None) -> SyncRun:
     if taken is None:
         return SyncRun.objects.get(pk=run_id)
     run, lease = taken
-    signals.sync_started.send(SyncRun, run=run)
+    _tell_listeners(signals.sync_started, SyncRun, run=run)
     with _collector_spared():
         status, code, message = _outcome(run, lease, progress)
     _finish(lease, status, code, message)
     run.refresh_from_db()
     if not run.is_active:
-        signals.sync_finished.send(SyncRun, run=run)
+        _tell_listeners(signals.sync_finished, SyncRun, run=run)
     return run
+
+
+def _tell_listeners(signal: Signal, sender: Any, **arguments: Any) -> None:
+    """Send a signal; a listener's mistake is its own, for what it hears of is committed."""
+    for receiver, answer in signal.send_robust(sender, **arguments):
+        if isinstance(answer, Exception):
+            logger.error("%s failed on a sync signal", receiver, exc_info=answer)
 
 
 @contextmanager
@@ -186,8 +194,7 @@ class Pass(enum.Enum):
         counts = report.counts
         if self is Pass.FIRST:
             return
-        if self is Pass.LAST_COPIES:  # a copy that lands again was counted as a duplicate of itself
-            counts["unchanged"] -= counts["rejected"]
+        if self is Pass.LAST_COPIES:  # a copy that lands again was counted as its own duplicate
             counts["duplicate"] -= counts["read"] - counts["rejected"]
         else:
             counts["rejected"] -= counts["read"]
@@ -205,7 +212,8 @@ class StreamExecution:
         self.matcher = matcher
         self.target = matcher.target
         self.applier = Applier(self.target, feed=self.run.feed, stream=stream.name, run=self.run.pk)
-        self.waiting: list[NumberedRow] = []
+        #: By external id, the last rejected copy that may land after all.
+        self.waiting: dict[str, NumberedRow] = {}
         self.repeats = Repeats()
         self.wanted = _rows_to_retry(self.run, stream.name)
         self.heals = issues.has_open(self.run.feed, stream.name) and not self.run.dry_run
@@ -251,9 +259,10 @@ class StreamExecution:
         self.matcher.settling = True
         for rows in self.repeats.batches(settings.BATCH_SIZE):
             self._land(Batch(rows, [place] * len(rows)), pass_=Pass.LAST_COPIES)
-        if self.waiting and not self.run.dry_run:
-            waiting = Batch(self.waiting, [place] * len(self.waiting))
-            self._land(waiting, pass_=Pass.WAITING)
+        self.matcher.settling = False
+        waiting = self.matcher.still_unseen(list(self.waiting.values()))
+        if waiting and not self.run.dry_run:
+            self._land(Batch(waiting, [place] * len(waiting)), pass_=Pass.WAITING)
 
     def _may_be_empty(self) -> bool:
         asked_for_part = self.stream.since is not None and self.run.since is not None
@@ -336,7 +345,7 @@ class StreamExecution:
         name, place = self.stream.name, batch.steps[-1]
         pass_.correct(report)
         if pass_ is Pass.WAITING:
-            issues.forget(run, name, [external_id for external_id, _ in report.landed])
+            issues.forget(run, name, [position for _, position in report.landed])
         else:
             issues.record(run, name, report.rejections)
         if self.heals:
@@ -357,12 +366,14 @@ class StreamExecution:
         SyncRun.objects.filter(pk=run.pk).update(lease_until=lease_end())
 
     def _remember_waiting(self, changes: Changes) -> None:
-        room = _MAX_WAITING - len(self.waiting)
-        self.waiting += [(item.position, item.payload) for item in changes.waiting[:room]]
+        for item in changes.waiting:
+            if item.external_id in self.waiting or len(self.waiting) < _MAX_WAITING:
+                self.waiting[item.external_id] = (item.position, item.payload)
 
     def _tell(self, report: Report) -> None:
         if report.created or report.updated:
-            signals.batch_synced.send(
+            _tell_listeners(
+                signals.batch_synced,
                 self.target.model,
                 run=self.run,
                 stream=self.stream.name,

@@ -166,6 +166,17 @@ class ChildTarget:
             self.model, "sync_snapshots", {}
         )
 
+    @cached_property
+    def content_defaults(self) -> Row:
+        """What a child row holds where the feed says nothing, but its place and its sums."""
+        computed = getattr(self.model, "sync_computed", ())
+        return {
+            field.attname: field.get_default()
+            for field in self.model._meta.concrete_fields
+            if not field.primary_key
+            and field.attname not in (self.position, self.parent_attribute, *computed)
+        }
+
     def table(self, connection: Any) -> Table:
         """The child rows' table."""
         return Table(self.model, connection)

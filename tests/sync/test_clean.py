@@ -96,6 +96,7 @@ def test_whole_numbers(value, number):
         ("٣", "invalid_decimal"),
         (2**32, "out_of_range"),
         ("1e400", "out_of_range"),
+        (Decimal("1e99999999"), "out_of_range"),
     ],
 )
 def test_refused_whole_numbers(value, code):

@@ -215,3 +215,15 @@ def test_a_broken_last_copy_of_known_ones_is_rejected_once(shop):
     counts = shop.counts()
     assert counts == {"read": 5, "unchanged": 2, "duplicate": 2, "rejected": 1}
     assert str(Product.objects.get(sku="SKU-1").price) == "3.0000"
+
+
+def test_a_rejected_copy_does_not_come_back_over_a_later_one(shop):
+    """It had to wait for its key, which came free at last; but a newer copy had landed by then."""
+    shop.batch_size = 1
+    shop.rows = {"products": [product(1), product(2)]}
+    shop.sync()
+    old, new = product(2, sku="SKU-1", price="1"), product(2, price="2")
+    shop.rows = {"products": [old, new, product(1, sku="SKU-9")]}
+    run = shop.sync()
+    assert run.counts_of("products")["rejected"] == run.issues.count() == 1
+    assert str(Product.objects.get(sku="SKU-2").price) == "2.0000"

@@ -175,3 +175,37 @@ def test_a_retry_reads_only_what_was_rejected(shop):
 
 def test_the_mapping_of_the_tests_refers_to_other_streams():
     assert ORDERS.model_label == "ecommerce_sync.Order"
+
+
+def test_an_order_that_goes_to_somebody_else_forgets_the_first_one_s_address(shop):
+    shop.rows["customers"] = [customer(1), customer(2, email=None, first="", last="")]
+    shop.sync()
+    shop.rows["orders"][0]["customer_id"] = 2
+    shop.sync()
+    stored = Order.objects.get()
+    assert (stored.customer.email, stored.customer_email, stored.customer_name) == (None, "", "")
+
+
+def test_a_line_of_another_product_begins_anew(shop):
+    lines = Lines("lines", {"product": Ref("products", "product_id"), "discount_amount": "less"})
+    fields = {"order_id": Text("id"), "lines": lines}
+    shop.streams[2] = Stream("orders", external_id="id", fields=fields)
+    shop.rows["orders"] = [{"id": 1, "lines": [{"product_id": 1, "less": "5"}, {"product_id": 2}]}]
+    shop.sync()
+    shop.rows["orders"] = [{"id": 1, "lines": [{"product_id": 2}]}]
+    shop.sync()
+    line = OrderLine.objects.get()
+    assert (line.sku, line.discount_amount, line.line_total) == ("SKU-2", 0, Decimal("9.90"))
+
+
+def test_a_total_too_large_for_its_column_rejects_the_order(shop):
+    shop.rows["orders"] = [order(1, (1, 2_000_000_000, "999999999999999"))]
+    issue = shop.sync().issues.get()
+    assert (issue.code, issue.field) == ("out_of_range", "line_total")
+
+
+def test_an_unknown_customer_s_address_stays_out_of_the_issue(shop):
+    shop.rows["orders"] = [order(1, (1, 1, "1"), customer_id=None, email="secret@example.com")]
+    issue = shop.sync().issues.get()
+    assert issue.code == "unresolved_reference"
+    assert "secret" not in issue.message + issue.excerpt + issue.key

@@ -410,3 +410,18 @@ def test_a_crash_among_copies_loses_none_and_counts_none_twice(shop, monkeypatch
     assert counts == {"read": 5, "updated": 2, "unchanged": 1, "duplicate": 2}
     prices = dict(Product.objects.values_list("sku", "price"))
     assert prices == {"SKU-1": 5, "SKU-2": 8, "SKU-3": Decimal("9.9")}
+
+
+def test_a_listener_s_mistake_is_logged_and_harms_no_run(shop, caplog):
+    def clumsy(**kwargs):
+        raise ValueError("mine")
+
+    shop.rows = {"products": [product(1)]}
+    for signal in (sync_started, batch_synced, sync_finished):
+        signal.connect(clumsy, dispatch_uid="clumsy")
+    try:
+        assert shop.sync().status == RunStatus.SUCCEEDED
+    finally:
+        for signal in (sync_started, batch_synced, sync_finished):
+            signal.disconnect(dispatch_uid="clumsy")
+    assert caplog.text.count("failed on a sync signal") == 3
