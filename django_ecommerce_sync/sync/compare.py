@@ -82,16 +82,20 @@ def _complete(item: Item, target: Target) -> None:
     values = {**item.values, **wanted}
     target.complete(values, {**(item.row or {}), **stored})
     item.values = {name: value for name, value in values.items() if name not in wanted}
-    for row in (item.values, *(line for lines in wanted.values() for line in lines)):
-        _check_amounts(row)
+    for name, lines in wanted.items():
+        for number, line in enumerate(lines):
+            _check_amounts(line, f"{name}[{number}].")
+    _check_amounts(item.values, "")
 
 
-def _check_amounts(row: Row) -> None:
+def _check_amounts(row: Row, prefix: str) -> None:
     """What was computed must fit its column, too; SQLite would keep what it cannot read again."""
     for name, value in row.items():
         if isinstance(value, Decimal) and value.adjusted() >= _WHOLE_DIGITS:
             raise RecordError(
-                "out_of_range", f"It comes to more than {_WHOLE_DIGITS} digits.", field=name
+                "out_of_range",
+                f"It comes to more than {_WHOLE_DIGITS} digits.",
+                field=prefix + name,
             )
 
 

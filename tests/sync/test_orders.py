@@ -201,7 +201,7 @@ def test_a_line_of_another_product_begins_anew(shop):
 def test_a_total_too_large_for_its_column_rejects_the_order(shop):
     shop.rows["orders"] = [order(1, (1, 2_000_000_000, "999999999999999"))]
     issue = shop.sync().issues.get()
-    assert (issue.code, issue.field) == ("out_of_range", "line_total")
+    assert (issue.code, issue.field) == ("out_of_range", "lines[0].line_total")
 
 
 def test_an_unknown_customer_s_address_stays_out_of_the_issue(shop):
