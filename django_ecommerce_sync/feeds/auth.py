@@ -7,6 +7,7 @@ import os
 from dataclasses import dataclass
 
 from ..exceptions import ConfigurationError
+from .redaction import remember
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class Bearer(Auth):
     env: str
 
     def headers(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {secret(self.env)}"}
+        return {"Authorization": f"Bearer {_header_secret(self.env)}"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +41,7 @@ class Basic(Auth):
     env: str
 
     def headers(self) -> dict[str, str]:
-        pair = f"{self.user}:{secret(self.env)}".encode()
-        return {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}
+        return {"Authorization": f"Basic {basic(self.user, secret(self.env))}"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Header(Auth):
     env: str
 
     def headers(self) -> dict[str, str]:
-        return {self.name: secret(self.env)}
+        return {self.name: _header_secret(self.env)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +67,33 @@ class Query(Auth):
 
 
 def secret(variable: str) -> str:
-    """The secret as the environment has it now."""
+    """The secret as the environment has it now; from here on it is masked wherever it turns up."""
     value = os.environ.get(variable, "")
     if not value:
         raise ConfigurationError(
             f"The environment variable {variable} is empty; the feed needs the secret in it."
+        )
+    if not value.isprintable() or value != value.strip():
+        raise ConfigurationError(
+            f"The environment variable {variable} begins or ends with a blank, or has a line break "
+            "in it; give it the secret and nothing else."
+        )
+    remember(value)
+    return value
+
+
+def basic(user: str, password: str) -> str:
+    """User and password as HTTP Basic sends them; masked from here on, too."""
+    encoded = base64.b64encode(f"{user}:{password}".encode()).decode()
+    remember(encoded)
+    return encoded
+
+
+def _header_secret(variable: str) -> str:
+    value = secret(variable)
+    if not value.isascii():
+        raise ConfigurationError(
+            f"The environment variable {variable} has characters that no header can carry; a "
+            "token is plain ASCII."
         )
     return value

@@ -5,7 +5,11 @@ from __future__ import annotations
 import tempfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from hashlib import blake2b
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -18,6 +22,8 @@ IN_MEMORY = 8 << 20
 #: No honest feed shrinks further than this under gzip; a bomb shrinks a thousandfold.
 MAX_RATIO = 250
 RATIO_FREE = 64 << 20
+#: A gzipped file may be sent under gzip once more; one that unpacks to itself has no end.
+MAX_LAYERS = 2
 GZIP_MAGIC = b"\x1f\x8b"
 
 
@@ -31,6 +37,31 @@ class Document:
     file: IO[bytes]
     label: str
     headers: Mapping[str, str] = field(default_factory=dict)
+    #: Whether the source said that nothing has changed; the document is empty then.
+    unchanged: bool = False
+
+    @property
+    def validators(self) -> dict[str, str]:
+        """What the response gave to ask with the next time: ``etag``, ``last_modified``."""
+        names = {"etag": "ETag", "last_modified": "Last-Modified"}
+        return {name: self.headers[h] for name, h in names.items() if self.headers.get(h)}
+
+    @property
+    def date(self) -> datetime | None:
+        """When the source answered, by its own clock."""
+        try:
+            moment = parsedate_to_datetime(self.headers.get("Date", ""))
+        except (ValueError, OverflowError):
+            return None
+        return moment if moment.tzinfo else None
+
+    def digest(self) -> str:
+        """A digest of the content, 32 hexadecimal characters."""
+        digest = blake2b(digest_size=16)
+        for chunk in chunks(self.rewind()):
+            digest.update(chunk)
+        self.rewind()
+        return digest.hexdigest()
 
     def rewind(self) -> IO[bytes]:
         """The file, at its beginning."""
@@ -57,6 +88,8 @@ def open_path(path: Path, max_bytes: int) -> Document:
     """A local file, plain ones in place, gzipped ones unpacked."""
     label = str(path)
     try:
+        if path.exists() and not path.is_file():  # a pipe would have us wait for ever
+            raise FeedUnreachable("unreachable", f"{label} is not a file.")
         file = path.open("rb")
     except OSError as error:
         raise FeedUnreachable(
@@ -67,13 +100,16 @@ def open_path(path: Path, max_bytes: int) -> Document:
 
 def unpacked(file: IO[bytes], max_bytes: int, label: str) -> IO[bytes]:
     """The file itself, or if it is gzipped, one with its content; the first is closed then."""
-    magic = file.read(2)
-    file.seek(0)
-    if magic != GZIP_MAGIC:
-        return file
-    with file:
-        plain = spool(gunzip(chunks(file), label), max_bytes, label)
-    return unpacked(plain, max_bytes, label)
+    for _ in range(MAX_LAYERS):
+        if not _is_gzipped(file):
+            return file
+        with file:
+            plain = spool(gunzip(chunks(file), label), max_bytes, label)
+        file = plain
+    if _is_gzipped(file):
+        file.close()
+        raise FeedError("encoding", f"{label} is gzipped more than {MAX_LAYERS} times over.")
+    return file
 
 
 def chunks(file: IO[bytes]) -> Iterator[bytes]:
@@ -91,12 +127,34 @@ def spool(pieces: Iterable[bytes], max_bytes: int, label: str) -> IO[bytes]:
             size += len(piece)
             if size > max_bytes:
                 raise FeedError("feed_too_large", f"{label} has more than {max_bytes:,} bytes.")
-            file.write(piece)
-        file.seek(0)
+            with _room(label):
+                file.write(piece)
+        with _room(label):
+            file.seek(0)  # writes what is still in buffers
     except BaseException:
-        file.close()
+        with suppress(OSError):  # a full disk, told already
+            file.close()
         raise
     return file
+
+
+@contextmanager
+def _room(label: str) -> Iterator[None]:
+    """Tell in our words that the disk is full."""
+    try:
+        yield
+    except OSError as error:
+        raise FeedError(
+            "no_space",
+            f"{label} cannot be kept in {tempfile.gettempdir()} while it is read: "
+            f"{error.strerror}.",
+        ) from error
+
+
+def _is_gzipped(file: IO[bytes]) -> bool:
+    magic = file.read(2)
+    file.seek(0)
+    return magic == GZIP_MAGIC
 
 
 def gunzip(pieces: Iterable[bytes], label: str) -> Iterator[bytes]:

@@ -38,8 +38,9 @@ class Server:
                     self.close_connection = True
                     return
                 status, headers, body = answer
-                self.send_response(status)
-                for name, value in {"Content-Length": len(body), **headers}.items():
+                self.send_response_only(status)
+                usual = {"Date": self.date_time_string(), "Content-Length": len(body)}
+                for name, value in {**usual, **headers}.items():
                     self.send_header(name, str(value))
                 self.end_headers()
                 self.wfile.write(body)
