@@ -6,7 +6,7 @@ from dataclasses import fields
 from typing import Any, ClassVar
 
 from ..exceptions import ConfigurationError
-from .formats import CSV, JSON, XML, Format, JSONLines
+from .formats import CSV, JSON, XLSX, XML, Format, JSONLines
 from .http import HTTPFeed
 from .streams import Stream
 
@@ -74,7 +74,10 @@ class JSONLinesFeed(DocumentFeed):
 
 
 class CSVFeed(DocumentFeed):
-    """CSV, TSV and their kin; options ``encoding``, ``delimiter``, ``quotechar``, ``columns``."""
+    """CSV, TSV and their kin.
+
+    Options ``encoding``, ``delimiter``, ``quotechar``, ``escapechar`` and ``columns``.
+    """
 
     format_class = CSV
 
@@ -83,3 +86,9 @@ class XMLFeed(DocumentFeed):
     """XML documents whose elements named ``records`` are the records."""
 
     format_class = XML
+
+
+class XLSXFeed(DocumentFeed):
+    """Sheets of XLSX workbooks; options ``sheet`` and ``columns``. Needs openpyxl."""
+
+    format_class = XLSX

@@ -67,3 +67,10 @@ def test_other_encodings_are_refused():
     with pytest.raises(FeedError) as caught:
         list(parse(FORMAT, '{"sku": "a"}\n'.encode("utf-16")).rows)
     assert caught.value.code == "encoding"
+
+
+@pytest.mark.parametrize("page", [b"<!doctype html><p>Sign in", b"\n  <html></html>\n"])
+def test_a_page_for_people_is_no_feed(page):
+    with pytest.raises(FeedError) as caught:
+        found(FORMAT, page)
+    assert caught.value.code == "feed_not_a_list"

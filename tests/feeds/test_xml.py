@@ -1,7 +1,12 @@
+import tracemalloc
+from contextlib import suppress
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from django_ecommerce_sync.exceptions import FeedError
-from django_ecommerce_sync.feeds import XML
+from django_ecommerce_sync.feeds import XML, XMLFeed
 
 from .reading import found, parse
 
@@ -97,11 +102,71 @@ def test_xinclude_is_inert():
     assert found(XML(), content) == [{"include": {"@href": "/etc/passwd"}}]
 
 
-def test_too_deep():
-    error = failure(b"<r>\n" + b"<a>" * 100_000 + b"</a>" * 100_000 + b"</r>")
-    assert (error.code, error.position) == ("too_deep", 2)
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"<r>\n" + b"<a>" * 100_000 + b"</a>" * 100_000 + b"</r>",
+        b"<r><item>" + b"<a>" * 29 + b"</a>" * 29 + b"</item></r>",
+    ],
+)
+def test_too_deep(content):
+    error = failure(content)
+    assert error.code == "too_deep"
+    assert "<a>" in error.message
+
+
+def test_thirty_levels_are_not_too_deep():
+    assert found(XML(), b"<r><item>" + b"<a>" * 28 + b"1" + b"</a>" * 28 + b"</item></r>") != []
 
 
 def test_a_record_that_is_too_large():
     content = b"<r><item><a>" + b"x" * (2 << 20) + b"</a></item><item><a>1</a></item></r>"
     assert found(XML(), content) == ["record_too_large", {"a": "1"}]
+
+
+@pytest.mark.parametrize(
+    "content", [b"<r><item><a>%s</a></item></r>", b"<r><a>%s</a></r>", b"<r><item>%s</item></r>"]
+)
+def test_what_memory_cannot_hold_ends_the_feed(monkeypatch, content):
+    monkeypatch.setattr("django_ecommerce_sync.feeds.formats.xml.MAX_HELD", 1 << 20)
+    for text in (b"x" * (2 << 20), b"<b/>" * (1 << 19)):
+        if b"<item>" in content or text.startswith(b"x"):
+            assert failure(content % text).code == "record_too_large"
+
+
+def test_text_between_elements_belongs_to_their_parent():
+    assert found(XML(), b"<r>x<item>a<b>1</b>c<!-- - --><d e='f'>2</d><d/>g</item>y</r>") == [
+        {"b": "1", "d": [{"@e": "f", "#text": "2"}, ""], "#text": "acg"}
+    ]
+
+
+@pytest.mark.parametrize("size", [1, 3, 64])
+def test_piece_boundaries_change_nothing(monkeypatch, size):
+    monkeypatch.setattr("django_ecommerce_sync.feeds.formats.xml._PIECE", size)
+    monkeypatch.setattr("django_ecommerce_sync.feeds.formats.xml._HEAD", size)
+    content = "<r><c><item><n>é</n><n>’</n></item>\n<x/><item a='1'>b</item></c><item/></r>"
+    assert found(XML(), content.encode()) == [{"n": ["é", "’"]}, {"@a": "1", "#text": "b"}, {}]
+    assert failure(b"<!-- x --><!DOCTYPE r><r/>").code == "xml_forbidden"
+
+
+def test_memory_stays_bounded(tmp_path):
+    path = tmp_path / "large.xml"
+    with path.open("wb") as file:
+        file.write(b"<rss><channel>")
+        for n in range(40_000):
+            file.write(b"<item><sku>%d</sku><text>%s</text></item>\n" % (n, b"x" * 500))
+        file.write(b"</channel></rss>")
+    tracemalloc.start()
+    with XMLFeed(url=path, stream="products", fields={"sku": "sku"}) as feed:
+        (page,) = feed.fetch(feed.streams[0], None)
+        assert sum(1 for _ in page.rows) == page.total == 40_000
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    # What is put away stays in memory up to 8 MiB.
+    assert peak < 24 << 20
+
+
+@given(st.text(st.sampled_from("<>/ab&;=\"' \n!-[]éitem"), max_size=80))
+def test_any_text_is_rows_or_a_feed_error(text):
+    with suppress(FeedError):
+        list(parse(XML(), f"<r><item>{text}</item></r>".encode()).rows)

@@ -4,6 +4,7 @@ from .base import Content, Format, Row
 from .csv import CSV
 from .json import JSON
 from .jsonl import JSONLines
+from .xlsx import XLSX
 from .xml import XML
 
-__all__ = ["CSV", "JSON", "XML", "Content", "Format", "JSONLines", "Row"]
+__all__ = ["CSV", "JSON", "XLSX", "XML", "Content", "Format", "JSONLines", "Row"]

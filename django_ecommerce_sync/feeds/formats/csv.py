@@ -4,28 +4,33 @@ from __future__ import annotations
 
 import codecs
 import csv
-import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from typing import IO, ClassVar
+from itertools import repeat
+from typing import Any, ClassVar
 
 from ...exceptions import ConfigurationError, FeedError
 from ..document import Document
 from ..streams import Stream
 from .base import MAX_RECORD, Content, Format, Row, bad_row
+from .columns import column_names
+from .text import Lines, encoding_of
 
 MAX_FIELD = 128 << 10
 #: A record that goes on for longer has a quote that nobody closed.
 MAX_OPEN = 4 * MAX_RECORD
 _DELIMITERS = ",;\t|"
 _UNDECODED = re.compile("[\ud800-\udfff]")
+_TAB_NAME = re.compile(r"\.(tsv|tab)(\.gz)?$", re.IGNORECASE)
 
 
 class CSV(Format):
     """Rows of text under the header's names, or under ``columns`` where there is no header.
 
-    Without ``delimiter`` it is taken from the first line where only one can be meant.
+    Without ``encoding`` it is taken from the byte order mark, else from the charset of the
+    answer, else it is UTF-8. Without ``delimiter`` it is taken from the first line where only
+    one can be meant. ``quotechar=""`` reads quotes as they stand.
     """
 
     option_names: ClassVar[tuple[str, ...]] = (
@@ -38,41 +43,42 @@ class CSV(Format):
 
     def __init__(
         self,
-        encoding: str = "utf-8-sig",
+        encoding: str = "",
         delimiter: str | None = None,
         quotechar: str = '"',
         escapechar: str | None = None,
         columns: Sequence[str] = (),
     ) -> None:
-        try:
-            codecs.lookup(encoding)
-        except LookupError:
-            raise ConfigurationError(f"There is no encoding '{encoding}'.") from None
-        self.encoding = encoding
-        self.delimiter = delimiter
-        self.quotechar = quotechar
-        self.escapechar = escapechar
+        self.encoding = _known(encoding)
+        self.delimiter = _character("delimiter", delimiter)
+        self.quotechar = _character("quotechar", quotechar) or ""
+        self.escapechar = _character("escapechar", escapechar)
         self.columns = list(columns)
 
     def read(self, document: Document, stream: Stream) -> Content:
-        lines = _Lines(document, self.encoding)
-        delimiter = self._delimiter(lines, stream)
+        lines = Lines(document, encoding_of(document, self.encoding))
+        delimiter = self._delimiter(lines, document, stream)
         if delimiter is None:  # an empty file
             return Content(iter(()), 0)
         table = _Table(lines, delimiter, self.quotechar, self.escapechar)
         names = self.columns or _header(table, stream)
         return Content(table.rows(names))
 
-    def _delimiter(self, lines: _Lines, stream: Stream) -> str | None:
+    def _delimiter(self, lines: Lines, document: Document, stream: Stream) -> str | None:
+        """The separator, None of an empty document; the line ``sep=`` is passed over."""
         first = lines.peek()
         if first[:4].lower() == "sep=" and len(first.strip("\r\n")) == 5:
-            next(lines)
-            lines.peek()
-            return self.delimiter or first[4]
+            lines.take()
+            return self.delimiter or (first[4] if lines.peek() else None)
         if not first or self.delimiter:
             return self.delimiter if first else None
+        return "\t" if _is_tabbed(document) else self._detected(first, lines.label, stream)
+
+    def _detected(self, first: str, label: str, stream: Stream) -> str:
+        """The separator that the first line leaves no doubt of."""
+        quoting = _quoting(self.quotechar)
         splits = {
-            mark: len(next(csv.reader([first], delimiter=mark, quotechar=self.quotechar), ()))
+            mark: len(next(csv.reader([first], delimiter=mark, **quoting), ()))
             for mark in _DELIMITERS
         }
         found = [mark for mark, cells in splits.items() if cells > 1]
@@ -81,7 +87,7 @@ class CSV(Format):
         if len(found) > 1:
             raise FeedError(
                 "delimiter_unclear",
-                f"{lines.label} may be separated by {' or '.join(map(repr, found))}; say which "
+                f"{label} may be separated by {' or '.join(map(repr, found))}; say which "
                 "with the option delimiter.",
             )
         return found[0] if found else ","
@@ -100,164 +106,211 @@ class CSV(Format):
         return [mark for mark in found if hits[mark] == max(hits.values())]
 
 
-class _Text(io.TextIOWrapper):
-    """Text of a file that belongs to somebody else, who closes it."""
+def _known(encoding: str) -> str:
+    try:
+        return codecs.lookup(encoding).name if encoding else ""
+    except LookupError:
+        raise ConfigurationError(f"There is no encoding '{encoding}'.") from None
 
-    def close(self) -> None:
-        with suppress(ValueError):
-            self.detach()
+
+def _character(option: str, value: str | None) -> str | None:
+    if value and len(value) > 1:
+        raise ConfigurationError(f"The {option} {value!r} must be one character.")
+    return value
 
 
-class _Lines:
-    """A file's lines for the csv module; notes what is wrong with those of the record at hand."""
+def _is_tabbed(document: Document) -> bool:
+    """Whether the document's name or type says that tabs separate it."""
+    kind = document.headers.get("Content-Type", "").lower()
+    return kind.startswith("text/tab-separated-values") or bool(_TAB_NAME.search(document.label))
 
-    def __init__(self, document: Document, encoding: str) -> None:
-        file: IO[bytes] = document.rewind()
-        self.label = document.label
-        if encoding.lower().startswith("utf-8") and file.read(2) in (b"\xff\xfe", b"\xfe\xff"):
-            raise FeedError("encoding", f"{self.label} is UTF-16; say so with the option encoding.")
-        # Bytes that are no text become lone surrogates: only their own record is lost.
-        self.text = _Text(document.rewind(), encoding, errors="surrogateescape", newline="")
-        self.number = 0
-        self.begin()
-        self._next: str | None = None
 
-    def begin(self) -> None:
-        """A record begins with the next line."""
-        self.problem = ("", "")
-        self.record: list[str] = []
-        self.size = 0
-
-    def peek(self) -> str:
-        """The next line, left where it is; "" at the end."""
-        if self._next is None:
-            self._next = self._read()
-        return self._next
-
-    def __iter__(self) -> Iterator[str]:
-        return self
-
-    def __next__(self) -> str:
-        line, self._next = self.peek(), None
-        if not line:
-            raise StopIteration
-        self.number += 1
-        self.record.append(line)
-        self.size += len(line)
-        if self.size > MAX_OPEN:
-            raise unclosed(self.label, self.number - len(self.record) + 1)
-        if "\0" in line:
-            self.problem = ("nul_character", "has a NUL character")
-        if not line.isascii() and _UNDECODED.search(line):
-            self.problem = ("encoding", f"is not valid {self.text.encoding}")
-        if len(line) >= MAX_RECORD and line[-1] not in "\r\n":
-            self.problem = ("record_too_large", f"has more than {MAX_RECORD:,} characters")
-            while (line := self._read()) and line[-1] not in "\r\n":
-                pass
-            return "\n"
-        return line
-
-    def _read(self) -> str:
-        try:
-            return self.text.readline(MAX_RECORD)
-        except UnicodeDecodeError:
-            raise FeedError(
-                "encoding", f"{self.label} is not valid {self.text.encoding}.", position=self.number
-            ) from None
+def _quoting(quotechar: str) -> dict[str, Any]:
+    """The csv module's arguments for that quote, or for none."""
+    if quotechar:
+        return {"quotechar": quotechar}
+    return {"quotechar": None, "quoting": csv.QUOTE_NONE}
 
 
 class _Table:
     """The records of a CSV file with their line numbers."""
 
     def __init__(
-        self, lines: _Lines, delimiter: str, quotechar: str, escapechar: str | None
+        self, lines: Lines, delimiter: str, quotechar: str, escapechar: str | None
     ) -> None:
         self.lines = lines
+        self.delimiter = delimiter
         self.quotechar = quotechar
-        self.reader = csv.reader(
-            lines, delimiter=delimiter, quotechar=quotechar, escapechar=escapechar, strict=True
-        )
-        mark, quote = re.escape(delimiter), re.escape(quotechar)
-        escaped = f"{re.escape(escapechar)}.|" if escapechar else ""
-        inside = f"(?:{escaped}[^{quote}]|{quote}{quote})*+"
-        self._closed = re.compile(f"(^|{mark}){quote}{inside}{quote}", re.DOTALL)
-        self._open = re.compile(rf"(^|{mark}){quote}")
-
-    def next_record(self) -> tuple[int, list[str] | None]:
-        """The next record's first line and cells; None for a cell that is too large."""
-        self.lines.begin()
-        first = self.lines.number + 1
-        try:
-            return first, next(self.reader)
-        except csv.Error as error:
-            if "field limit" in str(error):
-                self._pass_over(first)
-                return first, None
-            if "unexpected end" in str(error):
-                raise unclosed(self.lines.label, first) from None
-            raise FeedError(
-                "csv_syntax",
-                f"{self.lines.label} is not well-formed in line {self.lines.number}: {error}.",
-                position=self.lines.number,
-            ) from None
+        self.escapechar = escapechar
+        self.record: list[str] = []  # the lines of the record at hand
+        self.size = 0
+        self.pushed = ""
+        self.reader: Iterator[list[str]] = self._reader(iter(self._next_line, ""))
 
     def rows(self, names: list[str]) -> Iterator[Row]:
         """A payload for each record, or why there is none."""
-        lines, width = self.lines, len(names)
+        lines = self.lines
         while True:
-            try:
-                first, cells = self.next_record()
-            except StopIteration:
+            ahead = lines.ahead
+            if self._is_plain() and self._is_quoted():
+                yield from self._parsed(names)
+            else:
+                yield from self._split(names)
+            # A record that went on beyond these lines has loaded the next ones.
+            if lines.ahead is ahead and not lines.load():
                 return
-            code, problem = lines.problem
-            if code:
-                yield bad_row(code, f"Line {first} {problem}.")
-            elif cells is None or (lines.size > MAX_FIELD and max(map(len, cells)) > MAX_FIELD):
-                yield bad_row(
-                    "field_too_large", f"Line {first} has a field of more than {MAX_FIELD:,} bytes."
-                )
-            elif len(cells) == width:
-                yield dict(zip(names, cells, strict=True))
-            elif cells:  # a blank line has none
-                yield bad_row(
-                    "column_count", f"Line {first} has {len(cells)} columns instead of {width}."
-                )
 
-    def _pass_over(self, first: int) -> None:
+    def _split(self, names: list[str]) -> Iterator[Row]:
+        """The rows of the lines in memory: what has no quote is split at once."""
+        lines, delimiter, quote = self.lines, self.delimiter, self.quotechar or "\0"
+        is_plain = self._is_plain()
+        row: Row | None
+        for line in lines.ahead:
+            if not is_plain or quote in line:
+                row = self._row(line, names)
+            elif line := line.rstrip("\r\n"):
+                try:
+                    row = dict(zip(names, line.split(delimiter), strict=True))
+                except ValueError:
+                    row = _ragged(lines.number, line.count(delimiter) + 1, names)
+            else:
+                continue
+            if row is not None:
+                yield row
+
+    def _parsed(self, names: list[str]) -> Iterator[Row]:
+        """The rows of the lines in memory, all of them by the csv module."""
+        lines, width = self.lines, len(names)
+        begun = lines.number
+        reader = self._reader(map(str.__add__, lines.ahead, repeat(lines.end)))
+        done = 0
+        with suppress(csv.Error):  # whatever it is, a closer look at that record finds it
+            for cells in reader:
+                if reader.line_num > done + 1 and max(map(len, cells)) > MAX_FIELD:
+                    break
+                if len(cells) == width:
+                    yield dict(zip(names, cells, strict=True))
+                elif cells:
+                    yield _ragged(begun + done + 1, len(cells), names)
+                done = reader.line_num
+            else:
+                return
+        lines.back_to(begun + done)
+        if row := self._row(next(lines.ahead), names):
+            yield row
+
+    def cells(self) -> list[str] | None:
+        """The next record's cells, none of a blank line; None if one is too large."""
+        self.record, self.size = [], 0
+        try:
+            return next(self.reader)
+        except csv.Error as error:
+            if "field limit" in str(error):
+                self._pass_over()
+                return None
+            if "unexpected end" in str(error):
+                raise self._unclosed() from None
+            number = self.lines.number
+            raise FeedError(
+                "csv_syntax",
+                f"{self.lines.label} is not well-formed in line {number}: {error}.",
+                position=number,
+            ) from None
+
+    def _reader(self, lines: Iterable[str]) -> Any:
+        return csv.reader(
+            lines,
+            delimiter=self.delimiter,
+            escapechar=self.escapechar,
+            strict=True,
+            **_quoting(self.quotechar),
+        )
+
+    def _is_quoted(self) -> bool:
+        """Whether most lines in memory have quotes."""
+        text = self.lines.text
+        return bool(self.quotechar) and text.count(self.quotechar) > text.count("\n")
+
+    def _is_plain(self) -> bool:
+        """Whether a line in memory that has no quote is just cells between separators."""
+        lines = self.lines
+        marks = {"\0", self.escapechar or "\0"}
+        return not (
+            lines.undecoded
+            or lines.longest() > MAX_FIELD
+            or any(mark in lines.text for mark in marks)
+        )
+
+    def _row(self, line: str, names: list[str]) -> Row | None:
+        """The payload of the record that begins with ``line``; None if that is blank."""
+        first = self.lines.number
+        self.pushed = line + self.lines.end
+        cells = self.cells()
+        if problem := self._problem(cells):
+            code, reason = problem
+            return bad_row(code, f"Line {first} {reason}.")
+        if cells and len(cells) == len(names):
+            return dict(zip(names, cells, strict=True))
+        return _ragged(first, len(cells), names) if cells else None
+
+    def _problem(self, cells: list[str] | None) -> tuple[str, str] | None:
+        """Why the record at hand cannot be used, as a code and the end of a sentence."""
+        text = self.record[0] if len(self.record) == 1 else "".join(self.record)
+        if "\0" in text:
+            return "nul_character", "has a NUL character"
+        if self.lines.undecoded and _UNDECODED.search(text):
+            return "encoding", f"is not valid {self.lines.encoding}"
+        if len(text) > MAX_RECORD:
+            return "record_too_large", f"has more than {MAX_RECORD:,} characters"
+        if cells is None or (len(text) > MAX_FIELD and max(map(len, cells)) > MAX_FIELD):
+            return "field_too_large", f"has a field of more than {MAX_FIELD:,} characters"
+        return None
+
+    def _next_line(self) -> str:
+        """The next line of the record, for the csv module; "" at the end."""
+        line, self.pushed = self.pushed or self.lines.take(), ""
+        self.record.append(line)
+        self.size += len(line)
+        if self.size > MAX_OPEN:
+            raise self._unclosed()
+        return line
+
+    def _pass_over(self) -> None:
         """Go on after a record the csv module gave up on, also if a quote is open in it."""
-        rest = self._closed.sub(r"\1", "".join(self.lines.record))
-        if not self._open.search(rest):
+        if not self._is_open():
             return
-        for line in self.lines:
+        while line := self._next_line():
             if line.count(self.quotechar) % 2:
                 return
-        raise unclosed(self.lines.label, first)
+        raise self._unclosed()
+
+    def _is_open(self) -> bool:
+        """Whether the lines of the record end inside quotes."""
+        if not self.quotechar:
+            return False
+        mark, quote = re.escape(self.delimiter), re.escape(self.quotechar)
+        escaped = f"{re.escape(self.escapechar)}.|" if self.escapechar else ""
+        inside = f"(?:{escaped}[^{quote}]|{quote}{quote})*+"
+        closed = re.compile(f"(^|{mark}){quote}{inside}{quote}", re.DOTALL)
+        rest = closed.sub(r"\1", "".join(self.record))
+        return re.search(f"(^|{mark}){quote}", rest) is not None
+
+    def _unclosed(self) -> FeedError:
+        line = self.lines.number - len([line for line in self.record if line]) + 1
+        return FeedError(
+            "csv_syntax",
+            f"{self.lines.label} has a quote in line {line} that is never closed.",
+            position=line,
+        )
 
 
-def unclosed(label: str, line: int) -> FeedError:
-    """The error for a quote without an end."""
-    return FeedError(
-        "csv_syntax", f"{label} has a quote in line {line} that is never closed.", position=line
-    )
+def _ragged(line: int, found: int, names: list[str]) -> Row:
+    return bad_row("column_count", f"Line {line} has {found} columns instead of {len(names)}.")
 
 
 def _header(table: _Table, stream: Stream) -> list[str]:
-    """The names of the columns: as written, but spelled as in the mapping where it has them."""
-    label = table.lines.label
-    try:
-        _, cells = table.next_record()
-        while cells == []:
-            _, cells = table.next_record()
-    except StopIteration:
-        return []
-    written = [cell.strip() for cell in cells or ()]
-    twice = {name for name in written if name and written.count(name) > 1}
-    if twice:
-        raise FeedError("duplicate_header", f"{label} has the column '{twice.pop()}' twice.")
-    spelled = {path.casefold(): path for path in stream.paths if path not in written}
-    names = [spelled.get(name.casefold(), name) for name in written]
-    if stream.paths and not stream.paths & set(names):
-        raise FeedError(
-            "missing_columns", f"{label} has none of the mapped columns but: {', '.join(written)}."
-        )
-    return names
+    """The columns' names: the first record that is not blank."""
+    cells: list[str] | None = []
+    while cells == [] and table.lines.peek():
+        cells = table.cells()
+    return column_names(cells or [], stream, table.lines.label)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -17,9 +18,8 @@ from .base import MAX_DEPTH, MAX_RECORD, Row, bad_row
 #: Python refuses to read or print integers much longer than this.
 MAX_DIGITS = 400
 _HUGE = 10**MAX_DIGITS
-_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, InvalidOperation)
 _BRACKETS = re.compile(rb'"(?:[^"\\]++|\\.)*+"|([{\[])|[}\]]', re.DOTALL)
-_ESCAPE = re.compile(rb"\\.", re.DOTALL)
 _one = msgspec.json.Decoder(float_hook=Decimal)
 
 
@@ -35,13 +35,10 @@ def decode_batch(batch: bytes, decode: Callable[[bytes], list[Any]]) -> list[Pay
         rows = decode(batch)
     except _UNREADABLE:
         return None
-    strings = 0
-    for row in rows:
-        found = _count_strings(row, 1) if type(row) is dict else None
-        if found is None:
-            return None
-        strings += found
-    return rows if strings * 2 == _count_quotes(batch) else None
+    if any(type(row) is not dict for row in rows):
+        return None
+    found = _count_strings(rows)
+    return rows if found is not None and found * 2 == _count_quotes(batch) else None
 
 
 def decode_record(raw: bytes, where: str = "") -> Row:
@@ -79,37 +76,36 @@ def _checked(raw: bytes) -> Payload:
             raise RecordError("bad_unicode", "The record has half of a surrogate pair.") from None
     if not isinstance(value, dict):
         raise RecordError("not_an_object", "A record must be an object.", value=value)
-    found = _count_strings(value, 1)
+    found = _count_strings([value])
     if found is None or found * 2 != _count_quotes(raw):
         _decode_exactly(raw)
     return value
 
 
-def _count_strings(value: Any, depth: int) -> int | None:
-    """How many keys and texts a decoded value has at all levels; None if it breaks a limit."""
-    if depth > MAX_DEPTH:
-        return None
+def _count_strings(rows: list[dict[str, Any]]) -> int | None:
+    """How many keys and texts decoded rows have at all levels; None if one breaks a limit."""
     count = 0
-    if type(value) is dict:
-        count = len(value)
-        value = value.values()
-    others = [member for member in value if type(member) is not str]
-    count += len(value) - len(others)
-    for member in others:
-        kind = type(member)
-        if kind is dict or kind is list:
-            inner = _count_strings(member, depth + 1)
-            if inner is None:
-                return None
-            count += inner
-        elif kind is int and not -_HUGE < member < _HUGE:
+    dicts, lists = rows, list[list[Any]]()
+    for _ in range(MAX_DEPTH):  # level by level, for a call for each value costs more than it
+        members = list(chain.from_iterable(map(dict.values, dicts)))
+        count += len(members)  # as many keys
+        members.extend(chain.from_iterable(lists))
+        others = [member for member in members if type(member) is not str]
+        count += len(members) - len(others)
+        if not all(-_HUGE < member < _HUGE for member in others if type(member) is int):
             return None
-    return count
+        dicts = [member for member in others if type(member) is dict]
+        lists = [member for member in others if type(member) is list]
+        if not dicts and not lists:
+            return count
+    return None
 
 
 def _count_quotes(raw: bytes) -> int:
     """How many quotes begin or end a string."""
-    return (_ESCAPE.sub(b"", raw) if b"\\" in raw else raw).count(b'"')
+    if b"\\" in raw:
+        raw = raw.replace(b"\\\\", b"").replace(b'\\"', b"")
+    return raw.count(b'"')
 
 
 def _too_deep(raw: bytes) -> bool:
@@ -134,7 +130,7 @@ def _decode_exactly(raw: bytes) -> Any:
         raise RecordError("encoding", f"Byte {error.start} is not valid UTF-8.") from None
     return json.loads(
         text,
-        parse_float=Decimal,
+        parse_float=_decimal,
         parse_int=_integer,
         parse_constant=_refuse_constant,
         object_pairs_hook=_unique,
@@ -145,6 +141,14 @@ def _integer(digits: str) -> int:
     if len(digits.lstrip("-")) > MAX_DIGITS:
         raise RecordError("number_too_long", f"A number has more than {MAX_DIGITS} digits.")
     return int(digits)
+
+
+def _decimal(digits: str) -> Decimal:
+    try:
+        return Decimal(digits)
+    except InvalidOperation:
+        reason = "A number is beyond what decimals can be."
+        raise RecordError("number_too_long", reason) from None
 
 
 def _refuse_constant(name: str) -> None:

@@ -10,11 +10,13 @@ from typing import IO
 import msgspec
 
 from ...exceptions import FeedError
-from ..document import CHUNK, Document
+from ..document import Document
 from ..streams import Stream
 from .base import MAX_RECORD, Content, Format, Row, bad_row
 from .decoding import decode_batch, decode_record
 
+#: What is decoded at a time: the rows of more are too much for the processor's cache.
+CHUNK = 64 << 10
 _decode_lines = msgspec.json.Decoder(float_hook=Decimal).decode_lines
 
 
@@ -53,6 +55,8 @@ def _blocks(file: IO[bytes], label: str) -> Iterator[bytes | None]:
     if rest.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in rest[:4]:
         raise FeedError("encoding", f"{label} is UTF-16 or UTF-32; JSON must be UTF-8.")
     rest = rest.removeprefix(codecs.BOM_UTF8)
+    if rest.lstrip().startswith(b"<"):
+        raise FeedError("feed_not_a_list", f"{label} is an HTML or XML page, not JSON Lines.")
     while True:
         end = rest.rfind(b"\n") + 1
         if end:

@@ -113,9 +113,11 @@ class Scanner:
         )
 
     def _start(self) -> None:
-        self.more()
-        if self.data.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in self.data[:4]:
+        head = self.file.read(4)
+        if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in head:
             raise FeedError("encoding", f"{self.label} is UTF-16 or UTF-32; JSON must be UTF-8.")
+        self.file.seek(0)
+        self.more()
         if self.data.startswith(codecs.BOM_UTF8):
             self.position = len(codecs.BOM_UTF8)
 
