@@ -4,8 +4,8 @@ Nothing here knows the database; the names below are what a feed's author needs.
 """
 
 from .auth import Auth, Basic, Bearer, Header, Query
-from .files import CSVFeed, JSONFeed, JSONLinesFeed, XMLFeed
-from .formats import CSV, JSON, XML, Content, Format, JSONLines
+from .files import CSVFeed, JSONFeed, JSONLinesFeed, XLSXFeed, XMLFeed
+from .formats import CSV, JSON, XLSX, XML, Content, Format, JSONLines
 from .http import HTTPFeed
 from .mapping import (
     Attributes,
@@ -42,6 +42,7 @@ __all__ = [
     "CSV",
     "JSON",
     "MISSING",
+    "XLSX",
     "XML",
     "Answer",
     "Archive",
@@ -87,6 +88,7 @@ __all__ = [
     "Stream",
     "Template",
     "Text",
+    "XLSXFeed",
     "XMLFeed",
     "get_feed",
 ]

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import chain
+from dataclasses import replace
 from typing import Any, ClassVar
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
-from ..exceptions import FeedError
+from ..conf import settings
+from ..exceptions import ConfigurationError, FeedError
+from .addresses import has_user, is_http, is_plain_http, label, same_site
 from .auth import Auth, Query
 from .document import Document
 from .formats import JSON, Content, Format
-from .grouping import grouped
-from .pagination import Answer, NoPages, Paginator
+from .pagination import Answer, NoPages, Paginator, Walk
+from .rates import RateBudget
 from .records import BadRow, Page, Payload
+from .reshaping import reshaped
 from .source import FeedSource
 from .streams import Stream
-from .transport import Transport, is_http, label, origin
+from .transport import Transport
 
 
 class HTTPFeed(FeedSource):
@@ -39,6 +42,9 @@ class HTTPFeed(FeedSource):
         "max_bytes",
         "max_page_bytes",
         "max_pages",
+        "max_records",
+        "rate",
+        "ca_bundle",
         "allow_private_addresses",
     )
     base_url: str = ""
@@ -53,6 +59,10 @@ class HTTPFeed(FeedSource):
     #: A page is held in memory, so it is held to less.
     max_page_bytes: int = 64 << 20
     max_pages: int = 100_000
+    #: Requests all workers together may make, as ``"2/s"`` or ``"5000/h"``.
+    rate: str = ""
+    #: A PEM file, or a directory of them, with the authorities to trust instead of the public ones.
+    ca_bundle: str = ""
     allow_private_addresses: bool = False
 
     def __init__(self, **options: Any) -> None:
@@ -61,8 +71,20 @@ class HTTPFeed(FeedSource):
         self._kept: tuple[str, Document] | None = None
 
     def check(self) -> list[str]:
-        missing = [] if self.base_url else [f"{type(self).__name__} has no base_url."]
-        return missing + super().check()
+        found = [] if self.base_url else [f"{type(self).__name__} has no base_url."]
+        if has_user(str(self.base_url)):
+            found.append("base_url has a user in it; give it auth=Basic(user, env=…) instead.")
+        try:
+            self._budget()
+        except ConfigurationError as error:
+            found.append(str(error))
+        return found + super().check()
+
+    @property
+    def is_exposed(self) -> bool:
+        """Whether the feed is read without TLS over ways that are not its owner's."""
+        trusted = self.allow_private_addresses or settings.ALLOW_PRIVATE_ADDRESSES
+        return is_plain_http(str(self.base_url)) and not trusted
 
     def close(self) -> None:
         self._let_go()
@@ -81,54 +103,68 @@ class HTTPFeed(FeedSource):
             pages: Iterable[Page] = self._whole(stream)
         else:
             pages = self._pages(stream, paginator, cursor)
-        if not stream.group_by:
+        if stream.spans_pages:
+            yield from _joined(pages, stream)
+        elif stream.each:
+            for page in pages:
+                yield replace(page, rows=reshaped(page.rows, stream), total=None)
+        else:
             yield from pages
-        else:  # a group may go on over pages, so there is no page to resume at
-            rows = chain.from_iterable(page.rows for page in pages)
-            yield Page(grouped(rows, stream.group_by))
+
+    # -- one document ------------------------------------------------------------------------
 
     def _whole(self, stream: Stream) -> Iterator[Page]:
         """The one page of a stream without pages; its document stays open for the next stream."""
-        address, params = self.address(stream), self._params(stream)
-        content = self.format.read(self._document(address, params), stream)
-        yield Page(content.rows, total=content.count)
+        document = self._document(stream)
+        if document.unchanged:
+            yield Page((), unchanged=True, clock=document.date)
+            return
+        validators = {**document.validators, "digest": document.digest()}
+        if validators["digest"] == stream.known.get("digest"):
+            yield Page((), unchanged=True, clock=document.date, validators=validators)
+            return
+        content = self.format.read(document, stream)
+        yield Page(content.rows, total=content.count, clock=document.date, validators=validators)
 
-    def _document(self, address: str, params: Mapping[str, Any]) -> Document:
-        """The document at an address; the last one is kept, other streams may be in it too."""
-        key = json.dumps([address, params], default=str)
+    def _document(self, stream: Stream) -> Document:
+        """The stream's document; the last one is kept, for other streams may be in it too."""
+        address, params = self.address(stream), self._params(stream)
+        marks = [stream.known.get("etag"), stream.known.get("last_modified")]
+        key = json.dumps([address, params, marks], default=str)
         if self._kept is not None and self._kept[0] == key:
             return self._kept[1]
         self._let_go()
-        document = self._get(address, params, self.max_bytes)
+        document = self._get(address, params, self.max_bytes, stream.known)
         self._kept = (key, document)
         return document
 
+    # -- pages -------------------------------------------------------------------------------
+
     def _pages(self, stream: Stream, paginator: Paginator, cursor: Any) -> Iterator[Page]:
         state = paginator.start if cursor is None else cursor
-        seen = {json.dumps(state)}
-        for _ in range(self.max_pages):
-            rows, answer = self._page(stream, paginator, state)
-            following = paginator.after(state, answer) if rows else None
+        name = label(self.address(stream))
+        walk = Walk(paginator, state, label=name, max_pages=self.max_pages)
+        while True:
+            rows, answer, document = self._page(stream, paginator, walk.state)
+            walk.note(rows)
+            following = paginator.after(walk.state, answer)
             if following is not None and paginator.url(following):
-                following = self._own(urljoin(self.address(stream), following))
-            if following is not None and json.dumps(following) in seen:
-                raise FeedError(
-                    "pagination_loop",
-                    f"{label(self.address(stream))} leads back to a page it gave before.",
-                )
-            yield Page(rows, cursor=following, total=answer.number(paginator.total))
+                following = self._own(following, self.address(stream))
+            following = walk.go_on(following, empty=not rows)
+            yield Page(
+                rows,
+                cursor=following,
+                total=answer.number(paginator.total),
+                partial=bool(answer.at(paginator.partial)),
+                clock=document.date,
+            )
             if following is None:
                 return
-            state = following
-            seen.add(json.dumps(state))
-        raise FeedError(
-            "too_many_pages", f"{label(self.address(stream))} has more than {self.max_pages} pages."
-        )
 
     def _page(
         self, stream: Stream, paginator: Paginator, state: Any
-    ) -> tuple[list[Payload | BadRow], Answer]:
-        """One page's rows, and what the paginator wants to know of the answer."""
+    ) -> tuple[list[Payload | BadRow], Answer, Document]:
+        """One page's rows, what the paginator wants to know of the answer, and its document."""
         url = paginator.url(state)
         if url:
             document = self._get(self._own(url), {}, self.max_page_bytes)
@@ -139,19 +175,29 @@ class HTTPFeed(FeedSource):
             content: Content = self.format.read(document, stream)
             rows = list(content.rows)
         last = rows[-1] if rows and isinstance(rows[-1], Mapping) else {}
-        return rows, Answer(document.headers, content.envelope, len(rows), last)
+        return rows, Answer(document.headers, content.envelope, len(rows), last), document
+
+    # -- requests ----------------------------------------------------------------------------
 
     def _params(self, stream: Stream) -> dict[str, Any]:
         since = stream.since
         changed = {since.param: since.value} if since and since.param and since.value else {}
         return {**stream.params, **changed}
 
-    def _get(self, url: str, params: Mapping[str, Any], max_bytes: int) -> Document:
+    def _get(
+        self,
+        url: str,
+        params: Mapping[str, Any],
+        max_bytes: int,
+        known: Mapping[str, str] | None = None,
+    ) -> Document:
         if self._transport is None:
             self._transport = Transport(
                 timeout=self.timeout,
                 deadline=self.deadline,
                 allow_private=self.allow_private_addresses,
+                ca_bundle=str(self.ca_bundle),
+                budget=self._budget(),
             )
         self._transport.max_bytes = max_bytes
         if not is_http(url):
@@ -160,15 +206,24 @@ class HTTPFeed(FeedSource):
         if self.auth is not None:
             headers |= self.auth.headers()
             params |= self.auth.params()
-        return self._transport.get(url, params=params, headers=headers)
+        return self._transport.get(url, params=params, headers=headers, validators=known)
 
-    def _own(self, url: str) -> str:
-        """An address the source gave: on its own host, and without the secret in it."""
-        if origin(url) != origin(str(self.base_url)):
+    def _budget(self) -> RateBudget | None:
+        return RateBudget(f"feed {self.alias}", self.rate) if self.rate else None
+
+    def _own(self, url: str, page: str = "") -> str:
+        """An address the source gave on ``page``: on its own host, and without the secret in it."""
+        home = str(self.base_url)
+        try:
+            url = urljoin(page, url)
+            is_own = same_site(home, url)
+        except ValueError:  # brackets that hold no address
+            is_own = False
+        if not is_own:
             raise FeedError(
                 "foreign_next_url",
-                f"The next page of {label(str(self.base_url))} would be on another host, at "
-                f"{label(url)}.",
+                f"The next page of {label(home)} would be at {label(url)}, which has another "
+                "scheme, host or port; no secret may go there.",
             )
         if not isinstance(self.auth, Query):
             return url
@@ -180,3 +235,19 @@ class HTTPFeed(FeedSource):
         if self._kept is not None:
             self._kept[1].close()
             self._kept = None
+
+
+def _joined(pages: Iterable[Page], stream: Stream) -> Iterator[Page]:
+    """All rows as one page, for a record may go on over pages; there is none to resume at.
+
+    What the pages say beside their rows is known when all have been read: it comes last.
+    """
+    said: list[Page] = []
+
+    def rows() -> Iterator[Payload | BadRow]:
+        for page in pages:
+            said.append(replace(page, rows=(), cursor=None, total=None))
+            yield from page.rows
+
+    yield Page(reshaped(rows(), stream))
+    yield from said

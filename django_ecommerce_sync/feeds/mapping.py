@@ -14,6 +14,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal, InvalidOperation
+from itertools import takewhile
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -42,12 +43,18 @@ class Path(Converter):
         self.path = path
         self.steps = path.split(".")
 
+    def fill(self, values: dict[str, Any], field: str, payload: Payload) -> None:
+        if self.path in payload:  # the usual case, made short
+            values[field] = payload[self.path]
+        else:
+            super().fill(values, field, payload)
+
     def extract(self, payload: Payload) -> Any:
         if self.path in payload:  # also a CSV header that has dots in it
             return payload[self.path]
         value: Any = payload
         for step in self.steps:
-            if isinstance(value, Mapping):
+            if type(value) is dict or isinstance(value, Mapping):  # the first is quick to tell
                 value = value.get(step, MISSING)
             elif isinstance(value, Sequence) and not isinstance(value, str) and step.isdecimal():
                 value = value[int(step)] if int(step) < len(value) else MISSING
@@ -247,11 +254,23 @@ class Moment(Converter):
             return value
         try:
             moment = self._parse(value)
-        except (TypeError, ValueError, OverflowError, InvalidOperation) as error:
+        except (TypeError, ValueError, ArithmeticError) as error:
             raise RecordError(
                 "invalid_datetime", f"{value!r} is no time in the format expected.", value=value
             ) from error
-        return moment if moment.tzinfo else moment.replace(tzinfo=self.tz)
+        return moment if moment.tzinfo else self._placed(moment, value)
+
+    def _placed(self, moment: datetime, value: Any) -> datetime:
+        """The time in the source's zone, unless its clocks show it twice or never."""
+        first, second = (moment.replace(tzinfo=self.tz, fold=fold) for fold in (0, 1))
+        if first.utcoffset() != second.utcoffset():
+            raise RecordError(
+                "ambiguous_time",
+                f"{value!r} comes twice or never in {self.tz}, where clocks are changed then; "
+                "the source must send the offset.",
+                value=value,
+            )
+        return first
 
     def _parse(self, value: Any) -> datetime:
         if self.unit:
@@ -293,9 +312,9 @@ class Ref(Converter):
 class Lines(Converter):
     """Child rows from a list in the payload, each mapped by its own ``fields``."""
 
-    def __init__(self, path: str, fields: Mapping[str, Any]) -> None:
-        self.source = converter(path)
-        self.fields = compile_fields(fields)
+    def __init__(self, source: Any, fields: Mapping[str, Any]) -> None:
+        self.source = converter(source)
+        self.fields = Fields(fields)
 
     def extract(self, payload: Payload) -> Any:
         rows = self.source.extract(payload)
@@ -311,7 +330,7 @@ class Lines(Converter):
                 "not_an_object", "An object was expected.", field=f"[{number}]", value=row
             )
         try:
-            return map_fields(self.fields, row)
+            return self.fields.map(row)
         except RecordError as error:
             raise error.within(f"[{number}]") from error
 
@@ -329,9 +348,34 @@ def converter(source: Any) -> Converter:
     )
 
 
-def compile_fields(fields: Mapping[str, Any]) -> dict[str, Converter]:
-    """Every source of a mapping as a converter."""
-    return {field: converter(source) for field, source in fields.items()}
+class Fields(dict[str, Converter]):
+    """A mapping made ready: the converter of each model field."""
+
+    def __init__(self, fields: Mapping[str, Any]) -> None:
+        super().__init__({field: converter(source) for field, source in fields.items()})
+        # Most sources are names at the top of the payload: they are taken at once. What comes
+        # after a source that fills other fields, too, has to wait for its turn.
+        free = dict(takewhile(lambda item: _fills_one(item[1]), self.items()))
+        plain = {f: s.path for f, s in free.items() if type(s) is Path and len(s.steps) == 1}
+        self._plain = list(plain.items())
+        self._others = [(field, source) for field, source in self.items() if field not in plain]
+
+    def map(self, payload: Payload) -> dict[str, Any]:
+        """The values a payload carries, by model field.
+
+        Raises ``RecordError`` with the field's name where a source cannot make sense of it.
+        """
+        values = {field: payload[name] for field, name in self._plain if name in payload}
+        for field, source in self._others:
+            try:
+                source.fill(values, field, payload)
+            except RecordError as error:
+                raise error.within(field) from error
+        return values
+
+
+def _fills_one(source: Converter) -> bool:
+    return type(source).fill in (Converter.fill, Path.fill)
 
 
 def paths(source: Any) -> Iterator[str]:
@@ -345,23 +389,6 @@ def paths(source: Any) -> Iterator[str]:
     elif isinstance(source, list | tuple):
         for part in source:
             yield from paths(part)
-
-
-def map_fields(fields: Mapping[str, Converter], payload: Payload) -> dict[str, Any]:
-    """The values a payload carries, by model field.
-
-    Raises ``RecordError`` with the field's name where a source cannot make sense of it.
-    """
-    values: dict[str, Any] = {}
-    for field, source in fields.items():
-        if type(source) is Path and source.path in payload:  # the usual case, made short
-            values[field] = payload[source.path]
-            continue
-        try:
-            source.fill(values, field, payload)
-        except RecordError as error:
-            raise error.within(field) from error
-    return values
 
 
 def identifier(value: Any) -> str:

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from decimal import Decimal
+from hashlib import blake2b
 from typing import Any, ClassVar
 
+import msgspec
 from requests.utils import parse_header_links
 
+from ..exceptions import FeedError
 from .mapping import Path
 from .records import MISSING
+
+_HEADER = "header:"
+#: Pages without rows in a row before a source is taken to lead nowhere.
+MAX_EMPTY_PAGES = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +35,9 @@ class Answer:
     last: Mapping[str, Any] = field(default_factory=dict)
 
     def at(self, path: str) -> Any:
-        """The value at a dotted path of the envelope, or None."""
+        """The value at a dotted path of the envelope, or in a header (``header:X-Total``)."""
+        if path.startswith(_HEADER):
+            return self.headers.get(path.removeprefix(_HEADER))
         value = Path(path).extract(self.envelope) if path else None
         return None if value is MISSING else value
 
@@ -42,14 +52,19 @@ class Answer:
 class Paginator(ABC):
     """The way through a source's pages.
 
-    A state stands for one request. An empty page ends the walk whatever the paginator says,
-    and a state that comes back is an error; both are seen to by the feed.
+    A state stands for one request; ``Walk`` sees to it that the way has an end.
     """
 
     #: The state of the first request.
     start: Any = None
-    #: Where an answer says how many rows there are on all pages, as a dotted path.
+    #: Where an answer says how many rows there are on all pages: a dotted path, or
+    #: ``header:`` and a header's name.
     total: str = ""
+    #: Where an answer says that it leaves something out: a dotted path.
+    partial: str = ""
+    #: Whether a page without rows is the last one; a source that hands out tokens may have
+    #: empty pages on the way.
+    ends_when_empty: ClassVar[bool] = True
 
     def params(self, state: Any) -> dict[str, Any]:
         """The query parameters that ask for the page at ``state``."""
@@ -83,6 +98,7 @@ class PageNumber(Paginator):
     start: int = 1
     total_pages: str = ""
     total: str = ""
+    partial: str = ""
 
     def params(self, state: Any) -> dict[str, Any]:
         size = {self.size_param: self.size} if self.size_param else {}
@@ -103,6 +119,7 @@ class Offset(Paginator):
     size_param: str = "limit"
     size: int = 100
     total: str = ""
+    partial: str = ""
     start: ClassVar[int] = 0  # type: ignore[misc]  # nobody begins elsewhere
 
     def params(self, state: Any) -> dict[str, Any]:
@@ -123,6 +140,8 @@ class Cursor(Paginator):
     _: KW_ONLY
     start: str | None = None
     total: str = ""
+    partial: str = ""
+    ends_when_empty: ClassVar[bool] = False
 
     def params(self, state: Any) -> dict[str, Any]:
         return {} if state is None else {self.param: state}
@@ -139,6 +158,8 @@ class NextURL(Paginator):
     path: str = "next"
     _: KW_ONLY
     total: str = ""
+    partial: str = ""
+    ends_when_empty: ClassVar[bool] = False
 
     def url(self, state: Any) -> str | None:
         return state  # type: ignore[no-any-return]
@@ -153,6 +174,10 @@ class LinkHeader(Paginator):
     """Each answer has the next page's address in its ``Link`` header (RFC 8288)."""
 
     rel: str = "next"
+    _: KW_ONLY
+    total: str = ""
+    partial: str = ""
+    ends_when_empty: ClassVar[bool] = False
 
     def url(self, state: Any) -> str | None:
         return state  # type: ignore[no-any-return]
@@ -170,6 +195,9 @@ class Keyset(Paginator):
 
     param: str
     field: str
+    _: KW_ONLY
+    total: str = ""
+    partial: str = ""
 
     def params(self, state: Any) -> dict[str, Any]:
         return {} if state is None else {self.param: state}
@@ -179,3 +207,56 @@ class Keyset(Paginator):
         if value is MISSING:
             return None
         return str(value) if isinstance(value, Decimal) else value
+
+
+class Walk:
+    """One walk through a source's pages: where it has been, so that it comes to an end.
+
+    Sources have led in circles, given one page under many numbers, and handed out tokens for
+    ever; each is told by what came before.
+    """
+
+    def __init__(self, paginator: Paginator, state: Any, *, label: str, max_pages: int) -> None:
+        self.paginator = paginator
+        self.state = state
+        self.label = label
+        self.max_pages = max_pages
+        self.pages = 0
+        self._empty = 0
+        self._states = {json.dumps(state)}
+        self._contents: set[bytes] = set()
+
+    def note(self, rows: Sequence[Any]) -> None:
+        """Take in the page at hand; raises ``FeedError`` where it was there before."""
+        self.pages += 1
+        self._empty = 0 if rows else self._empty + 1
+        if self._empty > MAX_EMPTY_PAGES:
+            raise self._loop(f"gave {MAX_EMPTY_PAGES} pages without a row, one after the other")
+        content = _content(rows)
+        if rows and content in self._contents:
+            raise self._loop("gave the same rows twice; perhaps it knows another paging parameter")
+        self._contents.add(content)
+
+    def go_on(self, following: Any, *, empty: bool) -> Any:
+        """The state of the next page, None at the end; raises ``FeedError`` in a circle."""
+        if following is None or (empty and self.paginator.ends_when_empty):
+            return None
+        if json.dumps(following) in self._states:
+            if empty:  # nothing more, said by pointing to itself
+                return None
+            raise self._loop("leads back to a page it gave before")
+        if self.pages == self.max_pages:
+            raise FeedError(
+                "too_many_pages",
+                f"{self.label} has more than {self.max_pages} pages; raise max_pages if it may.",
+            )
+        self._states.add(json.dumps(following))
+        self.state = following
+        return following
+
+    def _loop(self, what: str) -> FeedError:
+        return FeedError("pagination_loop", f"{self.label} {what}.")
+
+
+def _content(rows: Sequence[Any]) -> bytes:
+    return blake2b(msgspec.json.encode(rows, enc_hook=repr), digest_size=16).digest()

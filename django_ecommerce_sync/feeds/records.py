@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final
 
 from ..exceptions import RecordError
@@ -41,12 +42,21 @@ class Page:
 
     ``rows`` may be an iterator of any length: it is consumed once, batch by batch.
     ``cursor`` is the JSON value with which ``fetch`` goes on *after* this page, None at the end.
-    ``total`` is how many rows the whole stream has, where the source says so.
     """
 
     rows: Iterable[Payload | BadRow]
     cursor: Any = None
+    #: How many rows the whole stream has, where the source says so.
     total: int | None = None
+    #: Whether the source says that the page leaves something out.
+    partial: bool = False
+    #: When the source gave the page, by its own clock.
+    clock: datetime | None = None
+    #: What tells this document from any other: ``etag``, ``last_modified``, ``digest``.
+    validators: Mapping[str, str] = field(default_factory=dict)
+    #: Whether the document is still the one the stream's ``known`` validators tell of; it is
+    #: not read then, and there are no rows.
+    unchanged: bool = False
 
 
 @dataclass(frozen=True, slots=True)

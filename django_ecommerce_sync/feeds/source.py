@@ -28,6 +28,8 @@ class FeedSource(ABC):
     option_names: ClassVar[tuple[str, ...]] = ("streams",)
     #: The alias under which the feed is configured; set by ``get_feed``.
     alias: str = ""
+    #: Records of one stream beyond which a run fails: a source without an end must find one.
+    max_records: int = 1_000_000_000
 
     def __init__(self, **options: Any) -> None:
         for name, value in options.items():

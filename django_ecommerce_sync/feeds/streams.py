@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
 from ..exceptions import ConfigurationError
-from .mapping import Converter, compile_fields, converter, identifier, map_fields, paths
+from .mapping import Converter, Fields, converter, identifier, paths
 from .records import Payload
 
 #: The models of the streams everybody has; any other stream names its own.
@@ -32,23 +32,27 @@ def duration(text: str) -> timedelta:
 
 @dataclass(frozen=True, slots=True)
 class Since:
-    """How to ask a source only for what changed: its field, its parameter, a safety overlap.
+    """How to ask a source only for what changed since the last complete run.
 
-    ``start`` is filled in when a run begins: the moment from which changes are wanted, or None
-    for everything.
+    ``field`` is where a record says when it changed: a path or a ``Moment``. ``param`` is the
+    query parameter that takes the time, written as ``format`` says: as for ``strftime``, in UTC,
+    or ``"epoch"`` for seconds. Less by ``overlap``, for sources that are late with some rows.
     """
 
-    field: str
+    field: Any
     param: str = ""
-    overlap: str = "0s"
+    overlap: str = "1m"
+    format: str = "%Y-%m-%dT%H:%M:%SZ"
+    #: Filled in when a run begins: from when on changes are wanted; None for everything.
     start: datetime | None = None
 
     @property
-    def value(self) -> str | None:
-        """The start less the overlap, as ISO 8601 in UTC, for the request."""
+    def value(self) -> str | int | None:
+        """What to send as ``param``, or None to ask for everything."""
         if self.start is None:
             return None
-        return (self.start - duration(self.overlap)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        moment = (self.start - duration(self.overlap)).astimezone(UTC)
+        return int(moment.timestamp()) if self.format == "epoch" else moment.strftime(self.format)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +102,19 @@ class Stream:
     casefold: bool = False
     #: Rows with an equal value at this path are one record; it has them as ``rows``.
     group_by: str = ""
+    #: Rows with a value at this path belong to the row with that id, which has them as
+    #: ``children``.
+    parent: str = ""
+    #: A list inside each row whose elements are the records; each has the outer row as
+    #: ``parent``.
+    each: str = ""
     #: Whether no rows at all is good news.
     allow_empty: bool = False
+    #: The part of its rows a stream may lose from one complete run to the next before the run
+    #: fails. None: half of them where missing rows are archived, any number where they are kept.
+    max_shrink: float | None = None
+    #: Filled in when a run begins: the validators of the document as it was read last.
+    known: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.fields:
@@ -118,16 +133,22 @@ class Stream:
         return self.model or DEFAULT_MODELS.get(self.name, "")
 
     @cached_property
-    def sources(self) -> dict[str, Converter]:
+    def sources(self) -> Fields:
         """The mapping, compiled."""
-        return compile_fields(self.fields)
+        return Fields(self.fields)
 
     @cached_property
     def paths(self) -> frozenset[str]:
         """Every dotted path this stream reads from a payload; callables tell nothing."""
         named = [self.sources, self._id_source if self.external_id is not None else None]
-        extra = {self.group_by, self.since.field if self.since else ""} - {""}
-        return frozenset(paths(named)) | extra
+        if self.since is not None:
+            named.append(converter(self.since.field))
+        return frozenset(paths(named)) | ({self.group_by, self.parent, self.each} - {""})
+
+    @property
+    def spans_pages(self) -> bool:
+        """Whether a record may be put together from rows of several pages."""
+        return bool(self.group_by or self.parent)
 
     def identify(self, payload: Payload, key: str) -> str:
         """The record's id in the feed, or "" without one; ``key`` is the model's key field."""
@@ -142,7 +163,7 @@ class Stream:
 
     def map(self, payload: Payload) -> dict[str, Any]:
         """The values the payload carries, by model field; raises ``RecordError``."""
-        return map_fields(self.sources, payload)
+        return self.sources.map(payload)
 
     @cached_property
     def _id_source(self) -> Converter:

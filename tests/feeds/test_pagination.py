@@ -1,5 +1,5 @@
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
@@ -10,12 +10,14 @@ from django_ecommerce_sync.feeds import (
     Keyset,
     LinkHeader,
     NextURL,
+    NoPages,
     Offset,
     PageNumber,
     Query,
     Since,
     Stream,
 )
+from django_ecommerce_sync.feeds.pagination import MAX_EMPTY_PAGES
 
 from .reading import FIELDS, codes, pages, rows
 
@@ -26,8 +28,8 @@ def reply(document, **headers):
     return 200, headers, json.dumps(document).encode()
 
 
-def feed_of(server, paginator, records="items", **options):
-    stream = Stream("products", path="items", records=records, fields=FIELDS)
+def feed_of(server, paginator, records="items", since=None, **options):
+    stream = Stream("products", path="items", records=records, fields=FIELDS, since=since)
     return HTTPFeed(
         base_url=f"{server.url}/api/", **{"streams": [stream], "paginator": paginator, **options}
     )
@@ -125,16 +127,103 @@ def test_an_empty_page_is_the_end_even_if_it_repeats_its_cursor(server):
     assert len(server.requests) == 2
 
 
+def test_an_empty_page_with_a_new_cursor_is_not_the_end(server):
+    after = {"a": ([], "b"), "b": (ROWS, "c"), "c": ([], "d"), "d": ([], None)}
+
+    def answer(request):
+        items, following = after[request.query["mark"]]
+        return reply({"items": items, "next": following})
+
+    server.answer = answer
+    assert rows(feed_of(server, Cursor(param="mark", path="next", start="a"))) == ROWS
+    assert len(server.requests) == 4
+
+
+def test_tokens_without_rows_come_to_an_end(server):
+    server.answer = lambda request: reply(
+        {"items": [], "next": str(int(request.query.get("after", 0)) + 1)}
+    )
+    assert failure(feed_of(server, Cursor("after", "next"))).code == "pagination_loop"
+    assert len(server.requests) == MAX_EMPTY_PAGES + 1
+
+
+@pytest.mark.parametrize("repeats_at", [2, 3])
+def test_a_source_that_does_not_know_the_paging_parameter(server, repeats_at):
+    def answer(request):
+        page = int(request.query["page"])
+        return reply({"items": [{"sku": str(min(page, repeats_at - 1))}]})
+
+    server.answer = answer
+    error = failure(feed_of(server, PageNumber()))
+    assert (error.code, "paging parameter" in error.message) == ("pagination_loop", True)
+    assert len(server.requests) == repeats_at
+
+
+def test_an_old_page_that_comes_again_later(server):
+    order = {"1": "a", "2": "b", "3": "a"}
+    server.answer = lambda request: reply({"items": [{"sku": order[request.query["page"]]}]})
+    assert failure(feed_of(server, PageNumber())).code == "pagination_loop"
+
+
+def test_totals_and_page_counts_in_headers(server):
+    def answer(request):
+        page = int(request.query["page"])
+        return reply(ROWS[page * 2 - 2 :][:2], **{"X-Total": len(ROWS), "X-Pages": 2})
+
+    server.answer = answer
+    paginator = PageNumber(total="header:x-total", total_pages="header:X-Pages")
+    found = pages(feed_of(server, paginator, records=""))
+    assert [(page[0], page[2]) for page in found] == [(ROWS[:2], 5), (ROWS[2:4], 5)]
+
+
+def test_a_page_that_says_it_leaves_something_out(server):
+    marks = {"1": False, "2": True}
+    server.answer = lambda request: reply(
+        {"items": [{"sku": request.query["page"]}], "pages": 2}
+        | {"meta": {"partial": marks[request.query["page"]]}}
+    )
+    paginator = PageNumber(total_pages="pages", partial="meta.partial")
+    feed = feed_of(server, paginator)
+    assert [page.partial for page in feed.fetch(feed.streams[0], None)] == [False, True]
+
+
+def test_a_page_tells_the_source_s_time(server):
+    server.answer = lambda request: reply({"items": ROWS, "pages": 1})
+    feed = feed_of(server, PageNumber(total_pages="pages"))
+    clock = next(iter(feed.fetch(feed.streams[0], None))).clock
+    assert abs((clock - datetime.now(UTC)).total_seconds()) < 60
+
+
+@pytest.mark.parametrize(
+    ("format", "sent"),
+    [
+        ("%Y-%m-%dT%H:%M:%SZ", "2026-01-02T03:03:00Z"),
+        ("epoch", "1767322980"),
+        ("%Y%m%d", "20260102"),
+    ],
+)
+def test_the_way_a_source_wants_its_times(server, format, sent):
+    start = datetime(2026, 1, 2, 5, 4, tzinfo=timezone(timedelta(hours=2)))
+    since = Since("updated_at", "since", format=format, start=start)
+    server.answer = lambda request: reply({"items": ROWS})
+    rows(feed_of(server, NoPages(), since=since))
+    assert server.requests[0].query == {"since": sent}
+
+
 @pytest.mark.parametrize("following", [{"a": "a"}, {"a": "b", "b": "a"}, {"a": "b", "b": "b"}])
 def test_a_page_that_comes_back_is_an_error(server, following):
-    server.answer = lambda request: reply({"items": ROWS, "next": following[request.query["mark"]]})
+    def answer(request):
+        mark = request.query["mark"]
+        return reply({"items": [{"sku": mark}], "next": following[mark]})
+
+    server.answer = answer
     error = failure(feed_of(server, Cursor(param="mark", path="next", start="a")))
     assert error.code == "pagination_loop"
     assert len(server.requests) == len(following)
 
 
 def test_more_pages_than_allowed(server):
-    server.answer = lambda request: reply({"items": ROWS})
+    server.answer = lambda request: reply({"items": [{"sku": request.query["page"]}]})
     assert failure(feed_of(server, PageNumber(), max_pages=3)).code == "too_many_pages"
     assert len(server.requests) == 3
 
@@ -166,7 +255,8 @@ def test_next_addresses(server):
 
 
 def test_a_next_address_elsewhere_is_refused(server, other_server):
-    for address in (other_server.url, "http://169.254.169.254/", "file:///etc/passwd"):
+    strange = ("http://[", f"{server.url.replace('//', '//u:p@')}/x")
+    for address in (other_server.url, "http://169.254.169.254/", "file:///etc/passwd", *strange):
         server.answer = lambda request, to=address: reply({"items": ROWS, "next": to})
         assert failure(feed_of(server, NextURL("next"))).code == "foreign_next_url"
     with pytest.raises(FeedError):
@@ -177,7 +267,7 @@ def test_a_next_address_elsewhere_is_refused(server, other_server):
 def test_a_secret_in_the_query_stays_out_of_the_cursor(server, monkeypatch):
     monkeypatch.setenv("ACME", "s3cret")
     server.answer = lambda request: reply(
-        {"items": ROWS[:1]}
+        {"items": ROWS[1:]}
         if request.query.get("p")
         else {"items": ROWS[:1], "next": "/api/items?key=s3cret&p=2"}
     )
@@ -204,7 +294,9 @@ def test_a_stream_s_own_paginator_params_and_since(server):
         fields=FIELDS,
         paginator=PageNumber(total_pages="pages"),
         params={"lang": "de"},
-        since=Since("updated_at", "since", "15m", datetime(2026, 1, 2, 3, 4, tzinfo=UTC)),
+        since=Since(
+            "updated_at", "since", overlap="15m", start=datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
+        ),
     )
     server.answer = numbered
     assert rows(feed_of(server, Offset("skip"), streams=[stream])) == ROWS
