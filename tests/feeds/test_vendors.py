@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from django_ecommerce_sync.feeds import Reference
-from django_ecommerce_sync.feeds.vendors import DummyJSON, FakeStore, GoogleMerchant
+from django_ecommerce_sync.feeds.vendors import DummyJSON, FakeStore
 
 from .reading import rows
 
@@ -133,51 +133,3 @@ def test_fakestore(server):
         "customer": Reference("customers", "2"),
         "lines": [{"product": Reference("products", "1"), "quantity": 4}],
     }
-
-
-SALE = {
-    "sku": "1",
-    "name": "Bag",
-    "price": "12.00",
-    "compare_at_price": "15.00",
-    "currency": "USD",
-    "availability": "in stock",
-    "category": "Bags > Small",
-    "url": "https://shop.example/1",
-    "image_url": "https://cdn.example/1.jpg",
-    "attributes": {"condition": "new"},
-}
-TAGS = """<g:id>1</g:id><g:title>Bag</g:title><g:image_link>https://cdn.example/1.jpg</g:image_link>
-<g:price>15.00 USD</g:price><g:sale_price>12.00 USD</g:sale_price><g:condition>new</g:condition>
-<g:availability>in stock</g:availability><g:product_type>Bags &gt; Small</g:product_type>"""
-
-
-def merchant(tmp_path, text):
-    path = tmp_path / "feed"
-    path.write_text(text)
-    return [values for _, values in mapped(GoogleMerchant(url=path), "products")]
-
-
-def test_google_merchant_as_rss(tmp_path):
-    rss = (
-        '<rss xmlns:g="http://base.google.com/ns/1.0"><channel><title>Shop</title><item>'
-        f"<title>Other</title>{TAGS}<link>https://shop.example/1</link></item></channel></rss>"
-    ).replace("<title>Other</title>", "<title>Bag</title>")
-    assert merchant(tmp_path, rss) == [SALE]
-
-
-def test_google_merchant_as_atom(tmp_path):
-    atom = (
-        '<feed xmlns="http://www.w3.org/2005/Atom" xmlns:g="http://base.google.com/ns/1.0">'
-        f'<entry>{TAGS}<link href="https://shop.example/1"/></entry></feed>'
-    )
-    assert merchant(tmp_path, atom) == [SALE]
-
-
-def test_google_merchant_as_tab_separated_text(tmp_path):
-    header = "id\ttitle\timage link\tprice\tsale price\tcondition\tavailability\tproduct type\tlink"
-    first = "1\tBag\thttps://cdn.example/1.jpg\t15.00 USD\t12.00 USD\tnew\tin stock\tBags > Small"
-    full = "2\tBag\t\t15.00 USD\t\tnew\tin stock\t\thttps://shop.example/2"
-    sale, usual = merchant(tmp_path, f"{header}\n{first}\thttps://shop.example/1\n{full}\n")
-    assert sale == SALE
-    assert (usual["price"], usual["compare_at_price"]) == ("15.00", None)
