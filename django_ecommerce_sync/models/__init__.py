@@ -3,7 +3,16 @@
 from .base import SyncedModel
 from .catalog import Availability, Product, ProductStatus
 from .customers import Customer, CustomerStatus
-from .fields import CURRENCIES, CodeField, CurrencyField, EmailKeyField, KeyField, MoneyField
+from .fields import (
+    CURRENCIES,
+    CodeField,
+    CurrencyField,
+    EmailKeyField,
+    KeyField,
+    MoneyField,
+    is_too_large,
+)
+from .merging import CandidateState, Merge, MergeCandidate
 from .orders import (
     LOCAL_SOURCE,
     FulfillmentStatus,
@@ -20,6 +29,7 @@ from .records import (
     IssueState,
     RevokedToken,
     RunStatus,
+    StreamState,
     SyncIssue,
     SyncLink,
     SyncRun,
@@ -34,6 +44,7 @@ __all__ = [
     "OUTCOMES",
     "SLOT",
     "Availability",
+    "CandidateState",
     "CodeField",
     "CurrencyField",
     "Customer",
@@ -42,6 +53,8 @@ __all__ = [
     "FulfillmentStatus",
     "IssueState",
     "KeyField",
+    "Merge",
+    "MergeCandidate",
     "MoneyField",
     "Order",
     "OrderLine",
@@ -51,9 +64,11 @@ __all__ = [
     "ProductStatus",
     "RevokedToken",
     "RunStatus",
+    "StreamState",
     "SyncIssue",
     "SyncLink",
     "SyncRun",
     "SyncSchedule",
     "SyncedModel",
+    "is_too_large",
 ]

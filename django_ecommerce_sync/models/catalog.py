@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
 
 from django.core.validators import MinValueValidator
 from django.db import models
@@ -84,3 +85,17 @@ class Product(SyncedModel):
 
     def __str__(self) -> str:
         return f"{self.sku} {self.name}".strip()
+
+    @classmethod
+    def sync_warnings(
+        cls, values: Mapping[str, Any], stored: Mapping[str, Any]
+    ) -> Iterator[tuple[str, str]]:
+        """What is strange about a record that is applied: pairs of code and sentence.
+
+        ``stored`` is the product as it was; empty for a new one. A price that changes its
+        currency is as a rule a mapping or a source that has lost its way.
+        """
+        before, now = stored.get("currency"), values.get("currency")
+        if before and now and before != now:
+            sku = values.get("sku", stored["sku"])
+            yield "currency_changed", f"{sku} was priced in {before} and is priced in {now} now."

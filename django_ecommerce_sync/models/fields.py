@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from decimal import Context, Decimal
 from typing import Any
 
 import idna
@@ -25,7 +26,11 @@ CURRENCIES = frozenset(
     """.split()
 )
 # What a spreadsheet makes of a long number: the digits it left out cannot be had back.
-_SCIENTIFIC = re.compile(r"[0-9](\.[0-9]+)?[eE]\+[0-9]+")
+# No part number has that plus sign before two digits; one like 1E10 is let pass.
+_SCIENTIFIC = re.compile(r"[0-9]([.,][0-9]+)?[eE]\+[0-9]{2,3}")
+
+#: How Django reads a number that SQLite keeps as a float.
+_SQLITE = Context(prec=15)
 
 
 def _is_invisible(character: str) -> bool:
@@ -112,6 +117,18 @@ class CurrencyField(models.CharField):  # type: ignore[type-arg]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault("max_length", 3)
         super().__init__(*args, **kwargs)
+
+
+def is_too_large(number: Decimal, whole_digits: int) -> bool:
+    """Whether a number has more digits before the point than a column takes.
+
+    Also if SQLite would round it up to so many, for it could not be read again there.
+    """
+    if number.adjusted() < whole_digits - 1:
+        return False
+    if number.adjusted() >= whole_digits:
+        return True
+    return _SQLITE.create_decimal_from_float(float(number)).adjusted() >= whole_digits
 
 
 class MoneyField(models.DecimalField):  # type: ignore[type-arg]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any, ClassVar
 
@@ -18,6 +18,8 @@ from .fields import CurrencyField, KeyField, MoneyField
 #: ``Order.source`` of an order that no feed brought: it was made here, by a person or a client.
 LOCAL_SOURCE = "local"
 ZERO = Decimal(0)
+#: By how much each line's amount may differ from what it was rounded from.
+_ROUNDING = Decimal("0.01")
 
 
 class OrderStatus(models.TextChoices):
@@ -149,6 +151,34 @@ class Order(SyncedModel):
                 + part("shipping_total")
                 + part("tax_total")
             )
+
+    @classmethod
+    def sync_warnings(
+        cls, values: Mapping[str, Any], stored: Mapping[str, Any]
+    ) -> Iterator[tuple[str, str]]:
+        """What is strange about a record that is applied: pairs of code and sentence.
+
+        ``stored`` is the order as it was; empty for a new one. A total that the lines do not
+        come to is kept, for the source has sold at that price. Lines may hold discount and tax
+        already, so a total is right if it is the lines' with or without them.
+        """
+        if "lines" not in values or "total_amount" not in values:
+            return
+
+        def part(name: str) -> Decimal:
+            return Decimal(values.get(name, stored.get(name, ZERO)))
+
+        total, lines = values["total_amount"], values["lines"]
+        sold = sum((line["line_total"] for line in lines), part("shipping_total"))
+        readings = [
+            sold - discount + tax
+            for discount in (ZERO, part("discount_total"))
+            for tax in (ZERO, part("tax_total"))
+        ]
+        if min(abs(total - reading) for reading in readings) > _ROUNDING * max(len(lines), 1):
+            number = values.get("order_id", stored.get("order_id"))
+            amounts = f"its total is {total:.2f}, its lines come to {readings[-1]:.2f}"
+            yield "total_mismatch", f"Order {number}: {amounts}."
 
 
 def _complete_line(line: dict[str, Any], stored: Mapping[str, Any]) -> None:

@@ -72,6 +72,11 @@ class SyncRun(models.Model):
     totals = models.JSONField(_("announced"), default=dict, blank=True)
     # where the next batch begins: {"stream": name, "page": cursor, "offset": rows into that page}
     cursor = models.JSONField(_("cursor"), default=dict, blank=True)
+    # observed: {stream: what a resumed attempt must know of the source, see sync.observation}
+    observed = models.JSONField(_("observed"), default=dict, blank=True)
+    # warnings: [{"stream": name, "code": code, "message": sentence}]; nothing was rejected for it
+    warnings = models.JSONField(_("warnings"), default=list, blank=True)
+    allow_shrink = models.BooleanField(_("accept a shrunken feed"), default=False)
     batch_number = models.PositiveIntegerField(_("batches"), default=0)
     error_code = models.CharField(_("error code"), max_length=64, blank=True)
     error = models.TextField(_("error"), blank=True)
@@ -198,6 +203,8 @@ class SyncLink(models.Model):
     first_run = models.BigIntegerField(_("first run"))
     last_changed_run = models.BigIntegerField(_("last changed in run"))
     last_seen_run = models.BigIntegerField(_("last seen in run"))
+    #: When the source changed the record, where it says so; an older copy is never applied.
+    source_updated_at = models.DateTimeField(_("changed at the source"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("link")
@@ -211,6 +218,35 @@ class SyncLink(models.Model):
 
     def __str__(self) -> str:
         return f"{self.feed}/{self.stream}/{self.external_id} → {self.model} {self.object_id}"
+
+
+class StreamState(models.Model):
+    """What the last complete read of a stream left to know for the next one.
+
+    ``watermark`` is the time up to which the source's changes are in; ``validators`` mark the
+    document as it was then, empty as soon as anything here or in the mapping may differ from
+    it; ``counts`` are what the document came to, ``rows`` how many records it had.
+    """
+
+    feed = KeyField(_("feed"), max_length=64)
+    stream = KeyField(_("stream"), max_length=64)
+    watermark = models.DateTimeField(_("changes read up to"), null=True, blank=True)
+    validators = models.JSONField(_("validators"), default=dict, blank=True)
+    mapping = models.CharField(_("mapping"), max_length=32, blank=True)
+    rows = models.PositiveBigIntegerField(_("rows"), null=True, blank=True)
+    duplicates = models.PositiveBigIntegerField(_("duplicates"), default=0)
+    #: The last run that read the whole stream and rejected nothing: what it did not meet is absent.
+    complete_run = models.BigIntegerField(_("last complete run"), null=True, blank=True)
+    #: The run that reads it now, None once somebody wrote one of its rows.
+    run = models.BigIntegerField(_("run"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("stream state")
+        verbose_name_plural = _("stream states")
+        constraints = [models.UniqueConstraint(fields=["feed", "stream"], name="ecs_stream_state")]
+
+    def __str__(self) -> str:
+        return f"{self.feed}/{self.stream}"
 
 
 class SyncSchedule(models.Model):

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ..models import SyncLink
-from .changes import Changes, Item, Link
+from .changes import STALE, Changes, Item, Link
 from .compare import child_rows
 from .report import Report
 from .table import Row, Table
@@ -34,8 +34,10 @@ class Applier:
         self._update(update)
         self._insert(create)
         self._write_children(update + create)
-        self._write_links(create, update, changes.relink)
+        self._write_links(create, update, changes)
         self._mark_seen(changes.seen)
+        if changes.newest is not None:
+            self._mark_stale(changes.seen)
         self._mark_repeats([*update, *changes.relink, *changes.seen])
         return self._report(changes, create, update)
 
@@ -96,12 +98,14 @@ class Applier:
     # -- links -------------------------------------------------------------------------------
 
     def _write_links(
-        self, create: Sequence[Item], update: Sequence[Item], same: Sequence[Item]
+        self, create: Sequence[Item], update: Sequence[Item], changes: Changes
     ) -> None:
         changed = {id(item) for item in (*create, *update)}
+        timed = changes.newest is not None
         insert: dict[bool, list[Row]] = {True: [], False: []}
         rewrite = []
-        for item in sorted((*create, *update, *same), key=lambda item: item.external_id):
+        landing = (*create, *update, *changes.relink)
+        for item in sorted(landing, key=lambda item: item.external_id):
             if not item.external_id:
                 continue
             row = {
@@ -110,6 +114,8 @@ class Applier:
                 "hash": item.digest,
                 "last_changed_run": self.run if id(item) in changed else 0,
             }
+            if timed:
+                row["source_updated_at"] = item.source_updated_at
             if item.link is None:
                 insert[item.repeated].append(row)
             else:
@@ -117,17 +123,31 @@ class Applier:
         runs = {"first_run": self.run, "last_seen_run": self.run}
         for repeats, rows in insert.items():
             self.links.insert(rows, {**self.place, **runs, "repeats": repeats})
-        self.links.update(rewrite, _RENEWED)
+        self.links.update(rewrite, (*_RENEWED, "source_updated_at") if timed else _RENEWED)
 
     def _renewed(self, link: Link, row: Row) -> Row:
         """A link as it shall be; unchanged rows keep the run that changed them last."""
         changed = row["last_changed_run"] or link.last_changed_run
-        kept = {"id": link.id, "first_run": link.first_run, "repeats": bool(link.repeats)}
-        return {**row, **self.place, **kept, "last_changed_run": changed, "last_seen_run": self.run}
+        kept = {
+            "id": link.id,
+            "first_run": link.first_run,
+            "repeats": bool(link.repeats),
+            "source_updated_at": None,  # not written unless the row has it
+        }
+        renewed = {"last_changed_run": changed, "last_seen_run": self.run}
+        return {**self.place, **kept, **row, **renewed}
 
     def _mark_seen(self, items: Sequence[Item]) -> None:
         ids = sorted(item.link.id for item in items if item.link and not item.earlier)
         self.links.set_all("last_seen_run", self.run, ids)
+
+    def _mark_stale(self, items: Sequence[Item]) -> None:
+        """Note which records were met in an older state only; a newer copy takes the note away."""
+        linked = [(item, item.link) for item in items if item.link]
+        left_behind = [link.id for item, link in linked if item.is_stale and not item.earlier]
+        self.links.set_all("hash", STALE, sorted(left_behind))
+        overtaken = [link.id for item, link in linked if not item.is_stale and link.hash == STALE]
+        self.links.set_all("hash", "", sorted(overtaken))
 
     def _mark_repeats(self, items: Sequence[Item]) -> None:
         """Remember which records come more than once: their next delivery waits for the last."""
@@ -141,7 +161,9 @@ class Applier:
     # -- report ------------------------------------------------------------------------------
 
     def _report(self, changes: Changes, create: Sequence[Item], update: Sequence[Item]) -> Report:
-        landed = (*create, *update, *changes.relink, *changes.seen)
+        landed = [*create, *update, *changes.relink, *changes.seen]
+        if changes.newest is not None:
+            landed = [item for item in landed if not item.is_stale]
         return Report(
             counts=changes.counts,
             rejections=changes.rejections,

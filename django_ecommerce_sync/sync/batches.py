@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from ..feeds import BadRow, FeedSource, Payload, Stream
+from ..exceptions import FeedError
+from ..feeds import BadRow, FeedSource, Page, Payload, Stream
+from .observation import Observation
 
 #: A row with its place in the stream, counted from 1.
 NumberedRow = tuple[int, "Payload | BadRow"]
@@ -35,53 +36,95 @@ class Batch:
 
     rows: list[NumberedRow]
     steps: list[Place]
-    total: int | None = None
+
+    @property
+    def is_first(self) -> bool:
+        """Whether the stream begins with this batch."""
+        return self.rows[0][0] == 1
 
     def halves(self) -> tuple[Batch, Batch]:
         """The batch as two."""
         middle = len(self.rows) // 2
         return (
-            Batch(self.rows[:middle], self.steps[:middle], self.total),
-            Batch(self.rows[middle:], self.steps[middle:], self.total),
+            Batch(self.rows[:middle], self.steps[:middle]),
+            Batch(self.rows[middle:], self.steps[middle:]),
         )
 
 
 def batches(
-    feed: FeedSource, stream: Stream, place: Place, *, size: int, limit: int | None
+    feed: FeedSource,
+    stream: Stream,
+    place: Place,
+    seen: Observation,
+    *,
+    size: int,
+    limit: int | None,
 ) -> Iterator[Batch]:
-    """Batches of up to ``size`` rows from ``place`` on; at most ``limit`` rows in all."""
+    """Batches of up to ``size`` rows from ``place`` on; at most ``limit`` rows in all.
+
+    ``seen`` takes in what the pages say up to the batch at hand. Where a page cannot be had,
+    the rows of those before it come first, then the error.
+    """
     rows: list[NumberedRow] = []
     steps: list[Place] = []
-    total: int | None = None
-    for row, step, announced in _rows(feed, stream, place):
-        if limit is not None and step.read > limit:
-            break
-        total = announced if announced is not None else total
-        rows.append((step.read, row))
-        steps.append(step)
-        if len(rows) == size:
-            yield Batch(rows, steps, total)
-            rows, steps = [], []
+    failure: Exception | None = None
+    try:
+        for row, step in _rows(feed, stream, place, seen):
+            if limit is not None and step.read > limit:
+                break
+            rows.append((step.read, row))
+            steps.append(step)
+            if len(rows) == size:
+                _check_number(step.read, feed, stream)
+                yield Batch(rows, steps)
+                rows, steps = [], []
+    except _NoPage as no_page:
+        failure = no_page.error
     if rows:
-        yield Batch(rows, steps, total)
+        yield Batch(rows, steps)
+    if failure is not None:
+        raise failure
+
+
+class _NoPage(Exception):
+    """The next page cannot be had, because of ``error``."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+def _check_number(read: int, feed: FeedSource, stream: Stream) -> None:
+    if read > feed.max_records:
+        raise FeedError(
+            "too_many_records",
+            f"Stream '{stream.name}' has more than {feed.max_records:,} records; raise "
+            "max_records if it may.",
+        )
 
 
 def _rows(
-    feed: FeedSource, stream: Stream, place: Place
-) -> Iterator[tuple[Payload | BadRow, Place, int | None]]:
-    """Each row with the place after it and the number of rows the source announces."""
+    feed: FeedSource, stream: Stream, place: Place, seen: Observation
+) -> Iterator[tuple[Payload | BadRow, Place]]:
+    """Each row with the place after it."""
     skip = place.offset
-    for page in feed.fetch(stream, place.page):
+    for page in _pages(iter(feed.fetch(stream, place.page))):
+        seen.take_page(page)
         for index, row in enumerate(page.rows):
             if index < skip:
                 continue
             place = place.after(1)
-            yield row, place, page.total
+            yield row, place
         place, skip = Place(page.cursor, 0, place.read), 0
 
 
-def starting_at(stream: Stream, since: datetime | None) -> Stream:
-    """The stream, asked only for changes from ``since`` on where it can be."""
-    if stream.since is None or since is None:
-        return stream
-    return replace(stream, since=replace(stream.since, start=since))
+def _pages(pages: Iterator[Page]) -> Iterator[Page]:
+    """The pages, with an error between two of them told from one among a page's rows."""
+    while True:
+        try:
+            page = next(pages)
+        except StopIteration:
+            return
+        except Exception as error:
+            raise _NoPage(error) from error
+        yield page

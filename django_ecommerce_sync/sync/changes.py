@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from ..exceptions import RecordError
 from ..feeds import Payload
 from .report import Rejection
 from .table import Row
+
+#: Stands in place of a link's digest while its record was met in an older state only.
+STALE = "stale"
 
 
 class Link(NamedTuple):
@@ -24,11 +28,15 @@ class Link(NamedTuple):
     first_run: int
     last_changed_run: int
     last_seen_run: int
+    #: Read only for streams whose records say when they changed.
+    source_updated_at: datetime | None = None
 
     def outcome_in(self, run: int) -> str:
-        """What became of an earlier copy in this very run: ``changed``, ``unchanged`` or ""."""
+        """What became of an earlier copy in this very run, as in ``Item.earlier``."""
         if self.last_seen_run != run:
             return ""
+        if self.hash == STALE and self.source_updated_at is not None:
+            return "skipped"
         return "changed" if self.last_changed_run == run else "unchanged"
 
 
@@ -48,8 +56,11 @@ class Item:
     payload: Payload
     external_id: str
     digest: str
+    #: When the source changed the record, where it says so.
+    source_updated_at: datetime | None = None
     link: Link | None = None
-    #: What became of an earlier copy of it in this run, or "".
+    #: What became of an earlier copy of it in this run: ``changed``, ``unchanged``, ``skipped``
+    #: or "".
     earlier: str = ""
     #: Whether its batch has another copy of it.
     repeated: bool = False
@@ -62,6 +73,23 @@ class Item:
     children: dict[str, ChildRows] = field(default_factory=dict)
     changed: tuple[str, ...] = ()
     error: RecordError | None = None
+
+    @property
+    def known_time(self) -> datetime | None:
+        """The newest time of change among the record's states applied so far."""
+        return self.link.source_updated_at if self.link else None
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether a newer state of the record has been applied before."""
+        time, known = self.source_updated_at, self.known_time
+        return time is not None and known is not None and time < known
+
+    @property
+    def is_newer(self) -> bool:
+        """Whether the record says that it is newer than every state applied so far."""
+        time, known = self.source_updated_at, self.known_time
+        return time is not None and known is not None and time > known
 
 
 @dataclass(slots=True)
@@ -80,6 +108,10 @@ class Changes:
     waiting: list[Item] = field(default_factory=list)
     rejections: list[Rejection] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
+    #: The latest time at which the source changed any of the records, where it says so.
+    newest: datetime | None = None
+    #: What a person should know though nothing is rejected: how often, and one sentence, by code.
+    warnings: dict[str, tuple[int, str]] = field(default_factory=dict)
     #: Whether the records are last copies that were counted when they were read.
     settling: bool = False
 
@@ -89,9 +121,17 @@ class Changes:
             self.counts[outcome] += 1
             return
         self.counts["duplicate"] += 1
+        if item.earlier == "skipped":  # the older copy is the duplicate, this one the record
+            self.counts["skipped"] -= 1
+            self.counts[outcome] += 1
         if outcome == "updated" and item.earlier == "unchanged":
             self.counts["unchanged"] -= 1
             self.counts["updated"] += 1
+
+    def warn(self, code: str, message: str) -> None:
+        """Something a person should know; of several with one code the first is the example."""
+        count, example = self.warnings.get(code, (0, message))
+        self.warnings[code] = (count + 1, example)
 
     def reject(self, item: Item, error: RecordError, key: Any = "") -> None:
         """The record is not applied."""

@@ -20,7 +20,7 @@ from django.db import models
 
 from ..exceptions import RecordError
 from ..feeds import Reference
-from ..models import CURRENCIES, CodeField, CurrencyField, KeyField
+from ..models import CURRENCIES, CodeField, CurrencyField, KeyField, is_too_large
 
 Cleaner = Callable[[Any], Any]
 
@@ -34,6 +34,8 @@ _FLOAT_NOISE = Decimal("0.000001")
 _TRUE = frozenset({"true", "t", "yes", "y", "on", "1"})
 _FALSE = frozenset({"false", "f", "no", "n", "off", "0"})
 _JSON = msgspec.json.Encoder(decimal_format="number", enc_hook=str)
+#: Child rows of one record; grouped rows without a limit could make an order of a whole file.
+_MAX_LINES = 10_000
 #: MariaDB refuses JSON nested deeper than 31 levels.
 _MAX_DEPTH = 30
 _INTEGER_RANGES = {
@@ -86,6 +88,10 @@ class FieldsCleaner:
 
     def clean_list(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Child rows, each clean; the error names the row."""
+        if len(rows) > _MAX_LINES:
+            raise RecordError(
+                "too_many_lines", f"It has {len(rows):,} rows; {_MAX_LINES:,} are allowed."
+            )
         cleaned = []
         for number, row in enumerate(rows):
             try:
@@ -139,7 +145,7 @@ def _cleaner(field: Any, decimal: str, casefold: bool) -> Cleaner:
     if isinstance(field, models.BooleanField):
         return _boolean
     if isinstance(field, models.DateTimeField):
-        return _datetime
+        return point_in_time
     if isinstance(field, models.DateField):
         return _date
     if isinstance(field, models.JSONField):
@@ -258,7 +264,7 @@ def _decimal(field: Any, mark: str) -> Cleaner:
 
     def clean(value: Any) -> Decimal:
         number = _number(value, mark)
-        if number.adjusted() >= whole_digits:
+        if is_too_large(number, whole_digits):
             raise RecordError(
                 "out_of_range",
                 f"It has more than {whole_digits} digits before the point.",
@@ -311,10 +317,11 @@ def _boolean(value: Any) -> bool:
     raise RecordError("invalid_boolean", "It is neither true nor false.", value=value)
 
 
-def _datetime(value: Any) -> datetime:
+def point_in_time(value: Any) -> datetime:
+    """A time in UTC from ISO 8601 text, a ``datetime`` or a ``date``; raises ``RecordError``."""
     try:
         if isinstance(value, str):
-            value = datetime.fromisoformat(value.strip())
+            value = _from_iso(value.strip())
         elif isinstance(value, date) and not isinstance(value, datetime):
             value = datetime(value.year, value.month, value.day)
         if isinstance(value, datetime):
@@ -327,10 +334,16 @@ def _datetime(value: Any) -> datetime:
     )
 
 
+def _from_iso(text: str) -> datetime | str:
+    """The time a text says; an epoch stays text, for 13 digits pass as a compact date and time."""
+    is_epoch = text.isdecimal() and len(text) != len("20260102")
+    return text if is_epoch else datetime.fromisoformat(text)
+
+
 def _date(value: Any) -> date:
     if isinstance(value, date) and not isinstance(value, datetime):
         return value
-    return _datetime(value).date()
+    return point_in_time(value).date()
 
 
 def _json(value: Any) -> Any:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
 from ..exceptions import RecordError
+from ..models import is_too_large
 from .changes import ChildRows, Item
 from .references import COPIES
 from .table import Row
@@ -44,9 +45,19 @@ def compare_row(item: Item, target: Target) -> None:
     ):
         item.values = {**item.copies, **item.values}
     _complete(item, target)
+    if stored.get("archived_at") is not None:  # the feed has it again
+        item.values.setdefault("archived_at", None)
     changed = [name for name, value in item.values.items() if stored[name] != value]
     changed += [name for name, rows in item.children.items() if _differ(rows)]
     item.changed = tuple(changed)
+
+
+def warnings_about(item: Item, target: Target) -> Iterator[tuple[str, str]]:
+    """What the model finds strange in a record that is applied: pairs of code and sentence."""
+    find = getattr(target.model, "sync_warnings", None)
+    if find is not None:
+        wanted = {name: rows.wanted for name, rows in item.children.items()}
+        yield from find({**item.values, **wanted}, item.row or {})
 
 
 def _take_children(item: Item, target: Target) -> None:
@@ -91,7 +102,7 @@ def _complete(item: Item, target: Target) -> None:
 def _check_amounts(row: Row, prefix: str) -> None:
     """What was computed must fit its column, too; SQLite would keep what it cannot read again."""
     for name, value in row.items():
-        if isinstance(value, Decimal) and value.adjusted() >= _WHOLE_DIGITS:
+        if isinstance(value, Decimal) and is_too_large(value, _WHOLE_DIGITS):
             raise RecordError(
                 "out_of_range",
                 f"It comes to more than {_WHOLE_DIGITS} digits.",

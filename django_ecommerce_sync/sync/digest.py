@@ -22,7 +22,7 @@ def record_digest(stream: Stream, key: str) -> Callable[[Payload], str]:
     It speaks of the payload's content, not of the order of its keys, and changes with the
     mapping, so that a mended mapping reaches rows whose payload did not change.
     """
-    seed = blake2b(_describe([_RULES, key, stream]).encode(), digest_size=16).digest()
+    seed = bytes.fromhex(mapping_digest(stream, key))
     encode = _ENCODER.encode
 
     def digest(payload: Payload) -> str:
@@ -31,11 +31,17 @@ def record_digest(stream: Stream, key: str) -> Callable[[Payload], str]:
     return digest
 
 
+def mapping_digest(stream: Stream, key: str) -> str:
+    """A digest of what the stream makes of its payloads, 32 hexadecimal characters."""
+    return blake2b(_describe([_RULES, key, stream]).encode(), digest_size=16).hexdigest()
+
+
 def _describe(value: Any) -> str:
     """A text that is equal for mappings that do the same, in every process."""
     if isinstance(value, Stream):
         mapped = (value.fields, value.external_id, value.currency, value.decimal, value.casefold)
-        return _describe([value.model_label, value.group_by, *mapped])
+        shape = (value.group_by, value.parent, value.each)
+        return _describe([value.model_label, *shape, *mapped])
     if isinstance(value, Mapping):
         return "{" + ",".join(f"{k}:{_describe(v)}" for k, v in value.items()) + "}"
     if isinstance(value, list | tuple):

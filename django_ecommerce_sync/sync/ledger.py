@@ -22,7 +22,12 @@ class Ledger:
     def note(self, stream: str, outcomes: Iterable[tuple[str, str]]) -> None:
         """Records were seen: pairs of external id and outcome."""
         rows = [(stream, external_id, outcome) for external_id, outcome in outcomes]
-        self._db.executemany("INSERT OR IGNORE INTO seen VALUES (?, ?, ?)", rows)
+        self._db.executemany(
+            # A record that was met in an older state only may still become something.
+            "INSERT INTO seen VALUES (?, ?, ?) "
+            "ON CONFLICT DO UPDATE SET outcome = excluded.outcome WHERE outcome = 'skipped'",
+            rows,
+        )
 
     def take(self, model: str, keys: Iterable[str]) -> None:
         """Rows with these keys would exist now."""

@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models.signals import post_delete, post_save
 
 from ..models import SyncLink
+from .continuity import forget
 
 
 def connect() -> None:
@@ -21,13 +22,22 @@ def forget_digest(
 ) -> None:
     """A row changed here: the next sync must compare it in full, for the feed may differ now."""
     if not created and _may_be_linked(sender):
-        _links_of(instance).exclude(hash="").update(hash="")
+        links = _links_of(instance)
+        links.exclude(hash="").update(hash="")
+        _forget_documents(links)
 
 
 def drop_links(sender: type[models.Model], instance: models.Model, **kwargs: Any) -> None:
     """A row is gone: its links with it, so that the feed may bring it anew."""
     if _may_be_linked(sender):
-        _links_of(instance).delete()
+        links = _links_of(instance)
+        _forget_documents(links)
+        links.delete()
+
+
+def _forget_documents(links: models.QuerySet[SyncLink]) -> None:
+    for feed, stream in links.values_list("feed", "stream").distinct():
+        forget(feed, stream)
 
 
 def _links_of(instance: models.Model) -> models.QuerySet[SyncLink]:

@@ -7,6 +7,7 @@ A key that belongs to another record of the stream is a conflict, never a silent
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from operator import attrgetter
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -14,17 +15,22 @@ from django.core.exceptions import ValidationError
 from ..conf import settings
 from ..exceptions import RecordError
 from ..feeds import BadRow, Payload, Stream
-from ..models import SyncLink
+from ..models import EmailKeyField, SyncLink
 from .changes import Changes, ChildRows, Item, Link
-from .compare import compare_row, new_row
+from .compare import compare_row, new_row, warnings_about
 from .digest import record_digest
 from .ledger import Ledger
 from .references import References
+from .source_time import newest_last, newest_of, source_time
 from .table import Row, Table
 from .target import Target
 
 #: Rejections that may succeed once the rest of the feed has been applied.
 WAITING = frozenset({"unresolved_reference", "identity_conflict"})
+#: What matching reads of every link; the source's time only where there is one.
+_LINK = tuple(name for name in Link._fields if name not in Link._field_defaults)
+#: ``Item.earlier`` where no copy of the record has been applied in this run.
+_NOT_APPLIED = frozenset({"", "skipped"})
 #: What an external id may be is what its column takes.
 _ID: Any = SyncLink._meta.get_field("external_id")
 
@@ -57,6 +63,9 @@ class Matcher:
         #: as much as a look at them, and whoever catches their error looks from there on.
         self.first_load = ledger is None and target.key_is_unique and self._nothing_yet()
         self.digest = record_digest(stream, target.key)
+        self.source_time = source_time(stream)
+        key_field = target.model._meta.get_field(target.key)
+        self.key_is_personal = isinstance(key_field, EmailKeyField)
 
     def match(self, rows: Sequence[tuple[int, Payload | BadRow]]) -> Changes:
         """What a batch of numbered rows changes; the caller holds the transaction."""
@@ -64,7 +73,7 @@ class Matcher:
         changes.counts["read"] = len(rows)
         items = list(self._items(rows, changes))
         self._find_links(items)
-        items = list(self._usable(items, changes))[::-1]
+        items = sorted(self._usable(items, changes), key=attrgetter("position"))
         items = self._without_errors(self.references.resolve(self.target, items), items, changes)
         self._find_rows(items)
         items = self._without_errors(self._conflicts(items), items, changes)
@@ -72,6 +81,9 @@ class Matcher:
         for item in items:
             self._decide(item, changes)
         changes.rejections.sort(key=lambda rejection: rejection.position)
+        if self.source_time is not None:
+            landing = (*changes.create, *changes.update, *changes.relink, *changes.seen)
+            changes.newest = newest_of(item.source_updated_at for item in landing)
         return changes
 
     def identify(self, payload: Payload) -> str:
@@ -80,6 +92,15 @@ class Matcher:
         if self.stream.external_id is None:
             return self.target.normalize_key(external_id)
         return external_id
+
+    def key_text(self, payload: Payload) -> str:
+        """The record's key as far as it can be told, to find the record by; no e-mail address."""
+        if self.key_is_personal:
+            return ""
+        try:
+            return self.stream.key_of(payload, self.target.key)
+        except (RecordError, ValueError):
+            return ""
 
     def has_repeats(self) -> bool:
         """Whether the stream is known to have several copies of a record."""
@@ -93,10 +114,11 @@ class Matcher:
         return [item for item in items if item.link and item.link.repeats]
 
     def still_unseen(self, rows: Sequence[tuple[int, Payload | BadRow]]) -> list[Any]:
-        """Of the rows, those of which no other copy has landed in this run."""
+        """Of the rows, those of which no other copy that is as new has landed in this run."""
         items = list(self._items(rows, Changes()))
         self._find_links(items)
-        return [(item.position, item.payload) for item in items if not item.earlier]
+        unseen = [item for item in items if item.earlier in _NOT_APPLIED or item.is_newer]
+        return [(item.position, item.payload) for item in unseen]
 
     # -- records and links -------------------------------------------------------------------
 
@@ -111,8 +133,12 @@ class Matcher:
             try:
                 item.external_id = self._checked_id(row)
                 item.digest = self.digest(row)
+                if self.source_time is not None:
+                    item.source_updated_at = self.source_time(row)
             except RecordError as error:
-                changes.reject(item, error)
+                changes.reject(item, error, self.key_text(item.payload))
+            except (TypeError, ValueError, RecursionError) as error:
+                changes.reject(item, self._unwritable(item, error), self.key_text(item.payload))
             else:
                 yield item
 
@@ -124,8 +150,27 @@ class Matcher:
             return str(_ID.normalize(external_id))
         except ValidationError as error:
             raise RecordError(
-                "invalid_key", error.messages[0], field="external_id", value=external_id
+                error.code or "invalid_key",
+                error.messages[0],
+                field="external_id",
+                value=external_id,
             ) from error
+
+    def _unwritable(self, item: Item, error: Exception) -> RecordError:
+        """Why no digest can be made of a record; only sources written in Python yield such."""
+        try:
+            self._clean(item)
+        except RecordError as named:
+            return named
+        except (TypeError, ValueError, RecursionError):
+            pass
+        if isinstance(error, UnicodeEncodeError):
+            return RecordError("bad_unicode", "It has half a character (a lone surrogate).")
+        if isinstance(error, RecursionError):
+            return RecordError("too_deep", "It is nested too deep.")
+        if isinstance(error, ValueError):
+            return RecordError("number_too_long", "It has a number of thousands of digits.")
+        return RecordError("not_an_object", "Its names are not all text.")
 
     def _nothing_yet(self) -> bool:
         """Whether the stream has no links and its model no rows."""
@@ -138,11 +183,22 @@ class Matcher:
             return
         ids = sorted({item.external_id for item in items if item.external_id})
         place = {"feed": self.feed, "stream": self.stream.name}
-        found = self.links.find(Link._fields, "external_id", ids, **place)
-        links = {link.external_id: link for link in map(Link._make, found)}
+        found = self.links.find(_LINK, "external_id", ids, **place)
+        links = {row[1]: Link(*row) for row in found}
+        if self.source_time is not None:
+            links = self._with_times(links)
         for item in items:
             item.link = links.get(item.external_id)
             item.earlier = self._earlier(item)
+
+    def _with_times(self, links: dict[str, Link]) -> dict[str, Link]:
+        ids = [link.id for link in links.values()]
+        known = SyncLink.objects.using(self.target.connection.alias).filter(pk__in=ids)
+        times = dict(known.values_list("pk", "source_updated_at"))
+        return {
+            external_id: link._replace(source_updated_at=times.get(link.id))
+            for external_id, link in links.items()
+        }
 
     def _earlier(self, item: Item) -> str:
         if self.ledger is not None:
@@ -150,14 +206,21 @@ class Matcher:
         return item.link.outcome_in(self.run) if item.link else ""
 
     def _usable(self, items: Sequence[Item], changes: Changes) -> Iterator[Item]:
-        """The records to look at further, last first: the last usable copy of an id wins."""
+        """The records to look at further, last first: the last usable copy of an id wins.
+
+        Where records say when they changed, the last of the newest copies does.
+        """
         taken: dict[str, Item] = {}
-        for item in reversed(items):
+        timed = self.source_time is not None
+        for item in reversed(newest_last(items) if timed else items):
             if item.external_id in taken:
                 changes.counts["duplicate"] += 1
                 taken[item.external_id].repeated = True
                 continue
-            if self._may_be_overruled(item):
+            if timed and item.is_stale:
+                changes.count(item, "skipped")
+                changes.seen.append(item)
+            elif self._may_be_overruled(item):
                 changes.count(item, "unchanged")
                 changes.seen.append(item)
                 changes.postponed.append(item)
@@ -168,20 +231,32 @@ class Matcher:
                 try:
                     item.values = self._clean(item)
                 except RecordError as error:
-                    changes.reject(item, error, self._key_text(item))
+                    changes.reject(item, error, self.key_text(item.payload))
                     continue
                 yield item
             if item.external_id:
                 taken[item.external_id] = item
 
     def _may_be_overruled(self, item: Item) -> bool:
-        """Whether the feed had several copies of the record, so that this may not be the last."""
+        """Whether the feed had several copies of the record, so that this may not be the last.
+
+        A copy newer than what is stored need not wait: no older one can overrule it.
+        """
+        if not self._has_copies(item):
+            return False
+        tells_first = item.source_updated_at is not None and item.known_time is None
+        return not (tells_first or item.is_newer)
+
+    def _has_copies(self, item: Item) -> bool:
         return item.link is not None and bool(item.link.repeats) and not self.settling
 
     def _is_settled(self, item: Item) -> bool:
-        if self.ledger is not None and item.earlier and not self.settling:
+        if self.ledger is not None and item.earlier not in _NOT_APPLIED and not self.settling:
             return True
-        return item.link is not None and item.link.hash == item.digest and not self.full
+        if item.link is None or item.link.hash != item.digest or self.full:
+            return False
+        # The link must learn the record's time before it can turn an older one away.
+        return item.source_updated_at is None or item.known_time is not None
 
     def _clean(self, item: Item) -> Row:
         values = self.target.cleaner.clean(self.stream.map(item.payload))
@@ -193,19 +268,12 @@ class Matcher:
             )
         return values
 
-    def _key_text(self, item: Item) -> str:
-        """The record's key as far as it can be told, to find the record by."""
-        try:
-            return self.stream.key_of(item.payload, self.target.key)
-        except RecordError:
-            return ""
-
     def _without_errors(
         self, errors: dict[int, RecordError], items: list[Item], changes: Changes
     ) -> list[Item]:
         """Reject the items whose index has an error; the others go on."""
         for index, error in errors.items():
-            changes.reject(items[index], error, self._key_text(items[index]))
+            changes.reject(items[index], error, self.key_text(items[index].payload))
             if error.code in WAITING:
                 changes.waiting.append(items[index])
         return [item for index, item in enumerate(items) if index not in errors]
@@ -257,7 +325,8 @@ class Matcher:
                 )
                 taken = value in claimed or self._is_imagined(item, value)
                 if taken or not (free or mine or adopted):
-                    errors[index] = self._conflict(value, owner)
+                    rival = items[claimed[value]] if value in claimed else None
+                    errors[index] = self._conflict(item, owner, rival)
                     settled = False
                 else:
                     claimed[value] = index
@@ -293,15 +362,20 @@ class Matcher:
             and self.ledger.is_taken(self.target.label, str(key))
         )
 
-    def _conflict(self, value: Any, owner: Row | None) -> RecordError:
-        whose = (
-            f"row {owner[self.target.table.pk.attname]}" if owner else "another record of the batch"
-        )
+    def _conflict(self, item: Item, owner: Row | None, rival: Item | None) -> RecordError:
+        """The error that names both sides: rows by primary key, records by position."""
+        pk, key = self.target.table.pk.attname, self.target.key
+        own = f"The record is row {item.row[pk]}" if item.row else "The record is new"
+        whose = "an earlier record of this feed"
+        if rival is not None:
+            whose = f"record {rival.position} of this feed"
+        elif owner is not None:
+            whose = f"row {owner[pk]}, which is another record of this feed"
         return RecordError(
             "identity_conflict",
-            f"The key belongs to {whose}, which is another record of this feed.",
-            field=self.target.key,
-            value=value,
+            f"{own}, but its key belongs to {whose}.",
+            field=key,
+            value=item.values[key],
         )
 
     def _find_children(self, items: Sequence[Item]) -> None:
@@ -324,19 +398,27 @@ class Matcher:
             try:
                 new_row(item, self.target, currency=settings.DEFAULT_CURRENCY)
             except RecordError as error:
-                changes.reject(item, error, self._key_text(item))
+                changes.reject(item, error, self.key_text(item.payload))
                 return
+            self._warn(item, changes)
             changes.create.append(item)
             changes.count(item, "created")
             return
         try:
             compare_row(item, self.target)
         except RecordError as error:
-            changes.reject(item, error, self._key_text(item))
+            changes.reject(item, error, self.key_text(item.payload))
             return
+        self._warn(item, changes)
+        if self._has_copies(item):  # newer than what is stored; a later one may be so, too
+            changes.postponed.append(item)
         if item.changed:
             changes.update.append(item)
             changes.count(item, "updated")
         else:
             changes.relink.append(item)
             changes.count(item, "unchanged")
+
+    def _warn(self, item: Item, changes: Changes) -> None:
+        for code, message in warnings_about(item, self.target):
+            changes.warn(code, message)

@@ -51,6 +51,7 @@ def request_run(
     full: bool = False,
     since: datetime | None = None,
     limit: int | None = None,
+    allow_shrink: bool = False,
     trigger: str = "cli",
     requested_by: Any = None,
 ) -> tuple[SyncRun, bool]:
@@ -68,6 +69,7 @@ def request_run(
         full=full,
         since=since,
         limit=limit,
+        allow_shrink=allow_shrink,
         trigger=trigger,
         requested_by=requested_by,
     )

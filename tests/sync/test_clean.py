@@ -66,6 +66,7 @@ def test_amounts(value, amount):
         (Decimal("1e1000000000"), "out_of_range"),
         ("1e9999", "out_of_range"),
         (10**15, "out_of_range"),
+        ("999999999999999.4999", "out_of_range"),  # SQLite would make 16 digits of it
         ("1.00005", "too_many_decimals"),
         (-5, "negative"),
         (None, "required"),
@@ -74,6 +75,12 @@ def test_amounts(value, amount):
 )
 def test_refused_amounts(value, code):
     assert refused(Product, "price", value) == code
+
+
+def test_the_largest_amounts_can_be_read_again(db):
+    largest = clean(Product, "price", "999999999999999.43")
+    Product.objects.create(sku="S", price=largest)
+    assert abs(Product.objects.get().price - largest) < 1
 
 
 def test_a_decimal_mark_is_never_guessed_but_may_be_declared():
@@ -150,10 +157,18 @@ def test_codes_take_numbers_as_their_digits():
         ("abc\u200bd", "invalid_key"),
         ("a\u202eb", "invalid_key"),
         ("1.23E+05", "suspicious_key"),
+        ("1,23E+05", "suspicious_key"),
+        ("5E+10", "suspicious_key"),
+        ("1.5e+21", "suspicious_key"),
     ],
 )
 def test_refused_keys(value, code):
     assert refused(Product, "sku", value) == code
+
+
+@pytest.mark.parametrize("value", ["1E10", "2E-40", "1E+5", "1.23E+05-A", "12E+05", "E+05"])
+def test_part_numbers_that_resemble_a_shortened_number_are_keys(value):
+    assert clean(Product, "sku", value) == value
 
 
 def test_a_key_keeps_its_case_and_leading_zeros():
@@ -212,6 +227,8 @@ def test_currencies():
         ("2026-01-02T03:04:05+02:00", dt.datetime(2026, 1, 2, 1, 4, 5, tzinfo=UTC)),
         ("1996-08-01 00:00:00.000", dt.datetime(1996, 8, 1, tzinfo=UTC)),
         ("2026-01-02", dt.datetime(2026, 1, 2, tzinfo=UTC)),
+        ("20260102", dt.datetime(2026, 1, 2, tzinfo=UTC)),
+        (dt.date(2026, 1, 2), dt.datetime(2026, 1, 2, tzinfo=UTC)),
     ],
 )
 def test_moments_are_stored_in_utc(value, moment):
@@ -225,6 +242,8 @@ def test_moments_are_stored_in_utc(value, moment):
         "10000-01-01",
         "0001-01-01T00:00:00+14:00",
         1700000000,
+        "1700000000",
+        "1701011212345",  # milliseconds, not the evening of January 12, 1701
         "2016-12-31T23:59:60Z",
         {},
     ],
@@ -250,6 +269,15 @@ def test_json_values():
         deep = [deep]
     assert refused(Product, "attributes", deep) == "too_deep"
     assert clean(Product, "attributes", [[] for _ in range(40)]) == [[] for _ in range(40)]
+
+
+def test_a_list_of_lines_has_a_limit():
+    order = FieldsCleaner(Order, {"lines": FieldsCleaner(OrderLine, {"quantity": None})})
+    assert len(order.clean({"lines": [{"quantity": 1}] * 10_000})["lines"]) == 10_000
+    with pytest.raises(RecordError) as caught:
+        order.clean({"lines": [{"quantity": 1}] * 10_001})
+    assert (caught.value.field, caught.value.code) == ("lines", "too_many_lines")
+    assert "10,001" in caught.value.message
 
 
 def test_an_error_inside_a_list_names_the_row():

@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from django_ecommerce_sync.models import Product, RunStatus, SyncLink
+from django_ecommerce_sync.models import Product, RunStatus, StreamState, SyncLink
 from tests.sync.conftest import product
 
 pytestmark = pytest.mark.django_db
@@ -157,6 +157,7 @@ def test_statements_do_not_grow_with_the_rows(shop, copies):
     few = statements(range(1, 21))
     Product.objects.all().delete()
     SyncLink.objects.all().delete()
+    StreamState.objects.all().delete()
     assert statements(range(1, 301)) == few
 
 

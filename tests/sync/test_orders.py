@@ -1,5 +1,6 @@
 """Orders find their customers and products, and keep what they were told."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -75,6 +76,74 @@ def test_totals_the_feed_told_are_kept_even_when_they_do_not_add_up(shop):
     shop.rows["orders"][0]["total"] = "20.00"
     shop.sync()
     assert Order.objects.get().total_amount == Decimal("20.00")
+
+
+def with_all_totals(stream):
+    """The same mapping with every total an order may have."""
+    totals = {"discount_total": "discount", "tax_total": "tax"}
+    return replace(stream, fields={**stream.fields, **totals})
+
+
+@pytest.mark.parametrize(
+    "totals",
+    [
+        {"total": "24.80"},
+        {"total": "24.82"},  # a hundredth for each line may be lost by rounding
+        {"total": "29.75", "shipping": "4.95"},
+        {"total": "22.80", "discount": "2.00"},
+        {"total": "24.80", "discount": "2.00"},  # the lines' prices are after discount
+        {"total": "29.80", "tax": "5.00"},
+        {"total": "24.80", "tax": "5.00"},  # the lines' prices are with tax
+        {"total": "32.75", "shipping": "4.95", "tax": "5.00", "discount": "2.00"},
+        {"shipping": "4.95"},
+    ],
+)
+def test_a_total_the_lines_come_to_is_no_cause_for_doubt(shop, totals):
+    shop.streams[2] = with_all_totals(shop.streams[2])
+    shop.rows["orders"][0].update(totals)
+    assert shop.sync().warnings == []
+
+
+@pytest.mark.parametrize(
+    ("totals", "due"),
+    [
+        ({"total": "20.00"}, "24.80"),
+        ({"total": "24.83"}, "24.80"),
+        ({"total": "24.80", "shipping": "4.95"}, "29.75"),
+        ({"total": "27.80", "discount": "2.00", "tax": "4.00"}, "26.80"),
+        ({"total": "-24.80"}, "24.80"),
+    ],
+)
+def test_a_total_the_lines_do_not_come_to_is_kept_and_flagged(shop, totals, due):
+    shop.streams[2] = with_all_totals(shop.streams[2])
+    shop.rows["orders"].append({**shop.rows["orders"][0], "id": 1002, **totals})
+    run = shop.sync()
+    assert (run.status, run.counts_of("orders")["created"]) == (RunStatus.SUCCEEDED, 2)
+    assert str(Order.objects.get(order_id="1002").total_amount) == f"{totals['total']}00"
+    (warning,) = run.warnings
+    assert (warning["stream"], warning["code"], warning["count"]) == ("orders", "total_mismatch", 1)
+    said = f"its total is {totals['total']}, its lines come to {due}"
+    assert warning["message"] == f"Order 1002: {said}."
+
+
+def test_of_many_doubtful_totals_one_is_the_example(shop):
+    shop.rows["orders"] = [order(n, (1, 1, "9.90"), total="1.00") for n in (1, 2, 3)]
+    (warning,) = shop.sync().warnings
+    assert (warning["code"], warning["count"]) == ("total_mismatch", 3)
+    assert warning["message"].startswith("Order 1: ")
+
+
+def test_a_dry_run_flags_what_a_run_would(shop):
+    shop.rows["orders"][0]["total"] = "20.00"
+    dry = shop.sync(dry_run=True).warnings
+    assert dry == shop.sync().warnings
+    assert [warning["code"] for warning in dry] == ["total_mismatch"]
+
+
+def test_an_order_that_did_not_change_is_not_flagged_again(shop):
+    shop.rows["orders"][0]["total"] = "20.00"
+    shop.sync()
+    assert shop.sync().warnings == []
 
 
 def test_the_price_of_a_line_without_one_is_the_product_s(shop):

@@ -55,7 +55,7 @@ class Cut(FeedSource):
 
 def crash(run_id, at_batch, monkeypatch):
     """Let the worker die, as kill -9 does, in the middle of a batch's transaction."""
-    from django_ecommerce_sync.sync.runner import StreamExecution
+    from django_ecommerce_sync.sync.execution import StreamExecution
 
     class Killed(BaseException):
         pass

@@ -1,0 +1,365 @@
+"""One stream of a run, from where it stands to its end: each batch in one transaction."""
+
+from __future__ import annotations
+
+import enum
+import logging
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from django.db import DatabaseError, connection, transaction
+
+from .. import signals
+from ..conf import settings
+from ..exceptions import EcommerceSyncError, FeedError, RecordError
+from ..feeds import Archive, BadRow, FeedSource
+from ..models import IssueState, SyncRun
+from . import issues
+from .absence import Absence
+from .apply import Applier
+from .batches import Batch, NumberedRow, Place, batches
+from .changes import Changes, Item
+from .continuity import Continuity
+from .faults import is_about_a_row, is_passing
+from .lease import Lease, lease_end
+from .ledger import Ledger
+from .match import WAITING, Matcher
+from .observation import Observation
+from .repeats import Repeats
+from .report import Report, add_counts
+from .shape import check_shape, renamed_paths
+from .target import Target
+from .warnings import warn
+
+logger = logging.getLogger(__name__)
+
+Progress = Callable[[SyncRun, str], None]
+#: Whole batches are tried again this often when the database says "not now".
+_TRIES = 8
+#: Rejected records kept in memory for a second try at the end of their stream.
+_MAX_WAITING = 10_000
+
+
+class Cancelled(EcommerceSyncError):
+    """Somebody asked the run to stop."""
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One attempt at a run, by one worker."""
+
+    run: SyncRun
+    lease: Lease
+    feed: FeedSource
+    progress: Progress | None
+
+
+class Pass(enum.Enum):
+    """Why rows are looked at: for the first time, or again after they were counted."""
+
+    FIRST = "first"
+    LAST_COPIES = "last copies"
+    WAITING = "waiting"
+
+    def correct(self, report: Report) -> None:
+        """Take back what the rows were counted as before: nothing, unchanged, or rejected."""
+        counts = report.counts
+        if self is Pass.FIRST:
+            return
+        if self is Pass.LAST_COPIES:  # a copy that lands again was counted as its own duplicate
+            counts["duplicate"] -= counts["read"] - counts["rejected"]
+        else:
+            counts["rejected"] -= counts["read"]
+        counts["read"] = 0
+
+
+class StreamExecution:
+    """One stream of a run."""
+
+    def __init__(self, attempt: Attempt, continuity: Continuity, matcher: Matcher) -> None:
+        self.attempt = attempt
+        self.run = attempt.run
+        self.lease = attempt.lease
+        self.continuity = continuity
+        self.stream = stream = continuity.stream
+        self.seen = Observation.restored(self.run.observed.get(stream.name))
+        self.matcher = matcher
+        self.target = matcher.target
+        self.applier = Applier(self.target, feed=self.run.feed, stream=stream.name, run=self.run.pk)
+        #: By external id, the last rejected copy that may land after all.
+        self.waiting: dict[str, NumberedRow] = {}
+        self.repeats = Repeats()
+        self.wanted = _rows_to_retry(self.run, stream.name)
+        self.heals = issues.has_open(self.run.feed, stream.name) and not self.run.dry_run
+
+    def go(self, place: Place) -> None:
+        """Read the stream from ``place`` to its end."""
+        try:
+            place = self._read(place)
+            self._settle(place)
+        finally:
+            self.repeats.close()
+        if isinstance(self.stream.missing, Archive):
+            self._archive_absent(self.stream.missing.max_ratio)
+        with transaction.atomic():
+            self._end(self.lease.hold())
+
+    def _read(self, place: Place) -> Place:
+        """Land batch after batch; returns the place after the last one."""
+        self.continuity.begin()
+        self._recall(place)
+        for batch in self._batches(place, self.run.limit, self.seen):
+            if batch.is_first and self.seen.total is not None:
+                self.continuity.check_size(self.seen.total)
+            self._land(batch)
+            place = batch.steps[-1]
+        if not self.seen.unchanged:
+            self._check_end(place.read)
+        return place
+
+    def _check_end(self, read: int) -> None:
+        """Whether so few rows can be all; raises ``FeedError``."""
+        if not read and not self._may_be_empty():
+            raise FeedError(
+                "feed_empty",
+                f"Stream '{self.stream.name}' has no rows; if that can be, set allow_empty=True.",
+            )
+        self.continuity.check_size(read)
+
+    def _batches(self, place: Place, limit: int | None, seen: Observation) -> Iterator[Batch]:
+        size = settings.BATCH_SIZE
+        return batches(self.attempt.feed, self.stream, place, seen, size=size, limit=limit)
+
+    def _recall(self, place: Place) -> None:
+        """Where the run goes on in the middle, find the repeats among the rows before it again."""
+        if place.read and self.matcher.has_repeats():
+            for batch in self._batches(Place(), place.read, Observation()):
+                self.repeats.put(self.matcher.repeated(batch.rows))
+
+    def _settle(self, place: Place) -> None:
+        """Second thoughts, once all has been read: last copies, and records that had to wait."""
+        self.matcher.settling = True
+        for rows in self.repeats.batches(settings.BATCH_SIZE):
+            self._land(Batch(rows, [place] * len(rows)), pass_=Pass.LAST_COPIES)
+        self.matcher.settling = False
+        waiting = self.matcher.still_unseen(list(self.waiting.values()))
+        if waiting and not self.run.dry_run:
+            self._land(Batch(waiting, [place] * len(waiting)), pass_=Pass.WAITING)
+
+    def _may_be_empty(self) -> bool:
+        return self.stream.allow_empty or self.continuity.asks_for_part or self.run.limit == 0
+
+    def _end(self, run: SyncRun) -> None:
+        """Close the stream: what it came to, and what the next run may build on."""
+        name = self.stream.name
+        if self.seen.unchanged:
+            run.counts[name] = add_counts({}, self.continuity.counts_of_unchanged())
+        counts = run.counts.setdefault(name, add_counts({}, {}))
+        if run.limit is None:
+            for code, message in self.seen.gaps(counts["read"]).items():
+                warn(run, name, code, message)
+        waiting = run.issues.filter(stream=name, code__in=WAITING).exists()
+        self.continuity.end(self.seen, counts, waiting=waiting)
+        run.cursor = {"stream": name, "done": True}
+        run.save(update_fields=["cursor", "counts", "warnings"])
+        self.run = self.attempt.run = run
+
+    def _archive_absent(self, max_ratio: float) -> None:
+        """Archive what the stream no longer has, if it was read to its end and lost little."""
+        counts = self.run.counts.get(self.stream.name, {})
+        if not self.continuity.proves_absence(self.seen, counts):
+            return
+        place = {"feed": self.run.feed, "stream": self.stream.name, "run": self.run.pk}
+        absence = Absence(self.target, self.matcher.ledger, **place)
+        absent = absence.look()
+        if absent.ratio > max_ratio and not self.run.allow_shrink:
+            issues.ask_about(self.run, self.stream.name, absent, max_ratio)
+            return
+        issues.settle_question(self.run, self.stream.name)
+        for rows in absence.batches():
+            with transaction.atomic():
+                run = self.lease.hold()
+                if not run.dry_run:
+                    absence.archive(rows)
+                run.counts[self.stream.name]["archived"] += len(rows)
+                run.save(update_fields=["counts"])
+            self.run = self.attempt.run = run
+            if not run.dry_run:
+                self._tell(Report(updated=dict.fromkeys(rows, ("archived_at",))))
+
+    # -- batches -----------------------------------------------------------------------------
+
+    def _land(self, batch: Batch, *, pass_: Pass = Pass.FIRST) -> None:
+        """Write a batch, whole; if the database refuses it, find the row it refuses."""
+        for attempt in range(1, _TRIES + 1):
+            try:
+                self._commit(batch, partial(self._changes, batch), pass_=pass_)
+                return
+            except DatabaseError as error:
+                if is_about_a_row(error) and self.matcher.first_load:
+                    self.matcher.first_load = False
+                elif is_about_a_row(error):
+                    # The first time, another writer may have been quicker: match anew.
+                    if attempt > 1:
+                        self._land_in_parts(batch, error, pass_=pass_)
+                        return
+                    _wait(attempt)
+                elif not is_passing(error) or attempt == _TRIES:
+                    raise
+                else:
+                    _wait(attempt)
+
+    def _land_in_parts(self, batch: Batch, error: DatabaseError, *, pass_: Pass) -> None:
+        if len(batch.rows) > 1:
+            for half in batch.halves():
+                self._land(half, pass_=pass_)
+            return
+        logger.warning("Run %s: the database refused a row: %s", self.run.pk, error)
+        self._commit(batch, partial(self._refused, batch, error), pass_=pass_)
+
+    def _commit(self, batch: Batch, decide: Callable[[], Changes], *, pass_: Pass) -> None:
+        with transaction.atomic():
+            run = self.lease.hold()
+            if run.cancel_requested:
+                raise Cancelled
+            changes = decide()
+            if batch.is_first and pass_ is Pass.FIRST and self.wanted is None:
+                self._look_at_shape(run, batch, changes)
+            report = self._apply(changes)
+            self.seen.take_time(changes.newest)
+            for code, (count, message) in changes.warnings.items():
+                warn(run, self.stream.name, code, message, count=count)
+            self._account(run, batch, changes, report, pass_=pass_)
+        self.run = self.attempt.run = run
+        if pass_ is Pass.FIRST:
+            self.repeats.put(changes.postponed)
+            self._remember_waiting(changes)
+        self._tell(report)
+
+    def _look_at_shape(self, run: SyncRun, batch: Batch, changes: Changes) -> None:
+        check_shape(self.stream, self.target, changes)
+        if renamed := renamed_paths(self.stream, [payload for _, payload in batch.rows]):
+            pairs = ", ".join(f"'{mapped}' (there is '{found}')" for mapped, found in renamed)
+            message = f"The mapping reads what no record of the first batch has: {pairs}."
+            warn(run, self.stream.name, "unknown_path", message)
+
+    def _changes(self, batch: Batch) -> Changes:
+        rows = batch.rows if self.wanted is None else [r for r in batch.rows if self._is_wanted(r)]
+        return self.matcher.match(rows)
+
+    def _refused(self, batch: Batch, error: DatabaseError) -> Changes:
+        position, payload = batch.rows[0]
+        changes = Changes()
+        changes.counts["read"] = 1
+        external_id = key = ""
+        if not isinstance(payload, BadRow):
+            external_id, key = self.matcher.identify(payload), self.matcher.key_text(payload)
+        reason = f"The database refused the row ({type(error).__name__} {_number(error)})."
+        changes.reject(Item(position, {}, external_id, ""), RecordError("db_rejected", reason), key)
+        return changes
+
+    def _is_wanted(self, row: NumberedRow) -> bool:
+        """Whether a retry is about this row."""
+        position, payload = row
+        ids, positions = self.wanted or (set(), set())
+        external_id = "" if isinstance(payload, BadRow) else self.matcher.identify(payload)
+        return external_id in ids or position in positions
+
+    def _apply(self, changes: Changes) -> Report:
+        if self.matcher.ledger is None:
+            return self.applier.apply(changes)
+        _imagine(self.matcher.ledger, self.stream.name, self.target, changes)
+        return Report(counts=changes.counts, rejections=changes.rejections)
+
+    def _account(
+        self, run: SyncRun, batch: Batch, changes: Changes, report: Report, *, pass_: Pass
+    ) -> None:
+        """Write counts, issues and the place of the next batch, in the batch's transaction."""
+        name, place = self.stream.name, batch.steps[-1]
+        pass_.correct(report)
+        if pass_ is Pass.WAITING:
+            issues.forget(run, name, [position for _, position in report.landed])
+        else:
+            issues.record(run, name, report.rejections)
+        if self.heals:
+            issues.resolve(run, name, report)
+        run.counts[name] = add_counts(run.counts.get(name, {}), report.counts)
+        if self.seen.total is not None:
+            run.totals[name] = self.seen.total
+        run.observed[name] = self.seen.as_json()
+        run.cursor = {
+            "stream": name,
+            "page": place.page,
+            "offset": place.offset,
+            "read": place.read,
+        }
+        run.batch_number += 1
+        run.stalled_attempts = 0
+        run.save(
+            update_fields=[
+                "counts",
+                "totals",
+                "observed",
+                "warnings",
+                "cursor",
+                "batch_number",
+                "stalled_attempts",
+            ]
+        )
+        SyncRun.objects.filter(pk=run.pk).update(lease_until=lease_end())
+
+    def _remember_waiting(self, changes: Changes) -> None:
+        for item in changes.waiting:
+            if item.external_id in self.waiting or len(self.waiting) < _MAX_WAITING:
+                self.waiting[item.external_id] = (item.position, item.payload)
+
+    def _tell(self, report: Report) -> None:
+        if report.created or report.updated:
+            signals.tell(
+                signals.batch_synced,
+                self.target.model,
+                run=self.run,
+                stream=self.stream.name,
+                created=report.created,
+                updated=report.updated,
+            )
+        if self.attempt.progress is not None:
+            self.attempt.progress(self.run, self.stream.name)
+
+
+def _rows_to_retry(run: SyncRun, stream: str) -> tuple[set[str], set[int]] | None:
+    """The ids, and the positions of rows without one, that a retry is about; None for all."""
+    if run.retry_of is None:
+        return None
+    rejected = run.retry_of.issues.filter(stream=stream, state=IssueState.OPEN)
+    rows: Sequence[tuple[str, Any]] = list(rejected.values_list("external_id", "position"))
+    return {e for e, _ in rows if e}, {p for e, p in rows if not e and p is not None}
+
+
+def _imagine(ledger: Ledger, stream: str, target: Target, changes: Changes) -> None:
+    """Let a dry run's later batches see what this one would have done."""
+    outcomes = [(item.external_id, "changed") for item in (*changes.create, *changes.update)]
+    outcomes += [(item.external_id, "unchanged") for item in changes.relink]
+    outcomes += [
+        (item.external_id, "skipped" if item.is_stale else "unchanged") for item in changes.seen
+    ]
+    ledger.note(
+        stream, [(external_id, outcome) for external_id, outcome in outcomes if external_id]
+    )
+    keys = [item.values.get(target.key) for item in changes.create]
+    ledger.take(target.label, [str(key) for key in keys if key is not None])
+
+
+def _wait(attempt: int) -> None:
+    """Let others finish: up to a growing limit, at random, so that nobody waits in step."""
+    if not connection.in_atomic_block:
+        connection.close_if_unusable_or_obsolete()
+    time.sleep(random.uniform(0, min(0.05 * 2**attempt, 5)))  # noqa: S311
+
+
+def _number(error: DatabaseError) -> str:
+    return str(error.args[0]) if error.args and isinstance(error.args[0], int) else ""

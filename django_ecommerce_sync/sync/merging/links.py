@@ -1,0 +1,51 @@
+"""The feed records that rows are: they go where their row goes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import models
+
+from ...models import SyncLink
+from ..continuity import forget
+
+
+def links_of(row: models.Model) -> models.QuerySet[SyncLink]:
+    """The feed records a row is."""
+    return SyncLink.objects.filter(model=row._meta.label_lower, object_id=str(row.pk))
+
+
+def move_links(source: models.Model, destination: models.Model) -> list[list[Any]]:
+    """Let the links of one row lead to another; returns their ids and digests.
+
+    No digest is cleared: somebody has decided what the row is like, and a feed that has not
+    changed since has nothing to say to that.
+    """
+    links = links_of(source)
+    found = list(links.select_for_update().order_by("pk").values_list("pk", "hash"))
+    links.update(object_id=str(destination.pk))
+    return [list(link) for link in found]
+
+
+def return_links(
+    moved: list[list[Any]], source: models.Model, destination: models.Model, *, touched: bool
+) -> None:
+    """Let links that were moved to ``source`` lead to ``destination`` again.
+
+    Records that changed in between were written into ``source``, and ``touched`` says that it
+    was written at all: what may differ from its feed now is compared in full by the next run.
+    """
+    digests = dict(moved)
+    mine = links_of(source).filter(pk__in=digests)
+    changed = [pk for pk, digest in mine.values_list("pk", "hash") if digest != digests[pk]]
+    mine.update(object_id=str(destination.pk))
+    _doubt(SyncLink.objects.filter(pk__in=changed))
+    if touched:
+        _doubt(links_of(source))
+
+
+def _doubt(links: models.QuerySet[SyncLink]) -> None:
+    places = list(links.values_list("feed", "stream").distinct())
+    links.update(hash="")
+    for feed, stream in places:
+        forget(feed, stream)
