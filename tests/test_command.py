@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 from datetime import timedelta
@@ -16,7 +17,15 @@ from django.db import connection
 from django.utils import timezone
 
 from django_ecommerce_sync.exceptions import FeedUnreachable
-from django_ecommerce_sync.feeds import MemoryFeed, Page, Stream
+from django_ecommerce_sync.feeds import (
+    Bearer,
+    HTTPFeed,
+    Lines,
+    MemoryFeed,
+    Page,
+    Ref,
+    Stream,
+)
 from django_ecommerce_sync.management.subcommands.console import printable
 from django_ecommerce_sync.management.subcommands.outcomes import exit_code, worst
 from django_ecommerce_sync.management.subcommands.progress import Bars
@@ -381,6 +390,15 @@ class TestFeeds:
         _, out, err = command("feeds")
         assert (out, "No feed is configured" in err) == ("", True)
 
+    def test_only_the_feeds_asked_for_are_listed(self, feeds):
+        feeds(one=GOOD, two=GOOD, three=GOOD)
+        _, found = document("feeds", "three", "one")
+        assert [feed["feed"] for feed in found] == ["three", "one"]
+
+    def test_an_unknown_feed_is_a_usage_error(self, feeds):
+        feeds(shop=GOOD)
+        assert "did you mean 'shop'?" in usage("feeds", "shp")
+
     def test_test_fetches_the_first_page(self, feeds):
         feeds(shop=GOOD)
         code, (feed,) = document("feeds", "--test")
@@ -389,6 +407,116 @@ class TestFeeds:
         assert (test["stream"], test["ok"], test["rows"], test["total"]) == ("products", True, 2, 2)
         assert "2 rows of 2" in command("feeds", "--test")[1]
         assert not Product.objects.exists()
+
+    def test_test_shows_three_records_as_they_would_be_stored(self, feeds, settings):
+        settings.USE_THOUSAND_SEPARATOR = True
+        feeds(shop=[{"sku": f" S{n} ", "name": "Lamp", "price": "2.5"} for n in range(5)])
+        _, (feed,) = document("feeds", "shop", "--test")
+        assert feed["test"][0]["records"] == [
+            {"position": n + 1, "values": {"sku": f"'S{n}'", "name": "'Lamp'", "price": "2.5000"}}
+            for n in range(3)
+        ]
+        assert "row 2  sku='S1'  name='Lamp'  price=2.5000" in command("feeds", "--test")[1]
+
+    def test_test_counts_and_names_what_would_be_rejected(self, feeds):
+        feeds(shop=GOOD + BAD * 2)
+        code, (feed,) = document("feeds", "--test")
+        assert code == 3
+        (test,) = feed["test"]
+        assert (test["rows"], test["rejected"], len(test["rejects"])) == (6, 4, 3)
+        assert [record["position"] for record in test["records"]] == [1, 2]
+        assert test["rejects"][0] == {
+            "position": 3,
+            "field": "price",
+            "code": "invalid_decimal",
+            "message": "It is not a number.",
+            "excerpt": "'abc'",
+        }
+        code, out, _ = command("feeds", "--test")
+        assert code == 3
+        assert "4 of 6 would be rejected:" in out
+        assert "row 3  price  invalid_decimal: It is not a number. ('abc')" in out
+
+    def test_test_masks_what_is_personal(self, feeds):
+        stream = Stream("customers", fields={"email": "email", "first_name": "name"})
+        rows = {"customers": [{"email": "annabel@example.com", "name": "Annabel"}, {"email": "x"}]}
+        backend = {"BACKEND": MemoryFeed, "OPTIONS": {"streams": [stream], "rows": rows}}
+        feeds(shop=backend)
+        for out in (command("feeds", "--test")[1], command("feeds", "--test", "--format=json")[1]):
+            assert "customers" in out
+            assert "nnabel" not in out
+            assert "example.com" not in out
+
+    def test_test_shows_references_and_lines(self, feeds):
+        line = {"product": Ref("products", "id"), "quantity": "n", "unit_price": "price"}
+        stream = Stream(
+            "orders",
+            external_id="no",
+            currency="EUR",
+            fields={
+                "order_id": "no",
+                "order_date": "at",
+                "customer": Ref("customers", key="who"),
+                "lines": Lines("lines", line),
+            },
+        )
+        order = {
+            "no": "1",
+            "at": "2026-01-02T03:04:05Z",
+            "who": "annabel@example.com",
+            "lines": [{"id": 7, "n": 2, "price": "1.5"}],
+        }
+        options = {"streams": [stream], "rows": {"orders": [order]}}
+        feeds(shop={"BACKEND": MemoryFeed, "OPTIONS": options})
+        code, (feed,) = document("feeds", "--test")
+        assert (code, feed["test"][0]["error"]) == (0, "")
+        values = feed["test"][0]["records"][0]["values"]
+        assert values == {
+            "order_id": "'1'",
+            "order_date": "2026-01-02T03:04:05+00:00",
+            "customer": "customers 'an…",
+            "lines": [{"product": "products 7", "quantity": 2, "unit_price": "1.5000"}],
+            "currency": "'EUR'",
+        }
+        (lines,) = re.findall(r"lines=\[(.*?)\]", command("feeds", "--test")[1])
+        assert sorted(lines.split("  ")) == [
+            "product=products 7",
+            "quantity=2",
+            "unit_price=1.5000",
+        ]
+
+    @pytest.mark.parametrize(("token", "state"), [("s3cret-token", "set"), ("", "not set")])
+    def test_test_tells_how_the_feed_shows_who_it_is(
+        self, feeds, server, monkeypatch, token, state
+    ):
+        monkeypatch.setenv("ACME_TOKEN", token)
+        server.answer = lambda request: (200, {}, b'[{"sku": "A", "price": 1.5}]')
+        options = {"base_url": server.url, "auth": Bearer("ACME_TOKEN"), "streams": [PRODUCTS]}
+        options["allow_private_addresses"] = True
+        feeds(shop={"BACKEND": HTTPFeed, "OPTIONS": options})
+        code, (feed,) = document("feeds", "--test")
+        assert feed["auth"] == {"kind": "Bearer", "variables": {"ACME_TOKEN": bool(token)}}
+        assert code == (0 if token else 1)
+        out = command("feeds", "--test")[1]
+        assert f"shop  auth Bearer: ACME_TOKEN is {state}" in out
+        assert "s3cret" not in out
+
+    def test_test_exits_with_5_when_it_is_not_let_in(self, feeds, server):
+        server.answer = lambda request: (401, {}, b"")
+        options = {"base_url": server.url, "streams": [PRODUCTS], "allow_private_addresses": True}
+        feeds(shop={"BACKEND": HTTPFeed, "OPTIONS": options})
+        code, out, _ = command("feeds", "--test")
+        assert code == 5
+        assert "✗ shop.products  unauthorized: " in out
+
+    def test_test_exits_with_1_where_a_stream_does_not_fit_its_model(self, feeds):
+        stream = Stream("products", fields={"sku": "sku", "prise": "price"})
+        options = {"streams": [stream], "rows": {"products": GOOD}}
+        feeds(shop={"BACKEND": MemoryFeed, "OPTIONS": options})
+        code, (feed,) = document("feeds", "--test")
+        assert code == 1
+        assert feed["test"][0]["code"] == "configuration"
+        assert "maps 'prise'" in feed["test"][0]["error"]
 
     def test_test_does_not_read_an_endless_page(self, feeds):
         feeds(shop={"BACKEND": CountlessFeed})

@@ -5,9 +5,11 @@ from .doctor import Doctor
 from .feeds import Feeds
 from .history import Cancel, Runs, Show
 from .issues import Issues
+from .merge import MergeDuplicates
 from .prune import Prune
 from .run import Retry, Run
 from .schedule import Schedule
+from .startfeed import StartFeed
 
 SUBCOMMANDS: tuple[Subcommand, ...] = (
     Run(),
@@ -17,7 +19,9 @@ SUBCOMMANDS: tuple[Subcommand, ...] = (
     Issues(),
     Retry(),
     Cancel(),
+    MergeDuplicates(),
     Schedule(),
     Doctor(),
     Prune(),
+    StartFeed(),
 )

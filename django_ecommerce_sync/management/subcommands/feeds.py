@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import time
 from argparse import ArgumentParser
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from itertools import islice
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from ...conf import settings
-from ...exceptions import ConfigurationError, EcommerceSyncError, FeedError
-from ...feeds import FeedSource, Page, Stream, get_feed
+from ...exceptions import ConfigurationError
+from ...feeds import get_feed
+from ...feeds.source import did_you_mean
 from ...models import SyncRun, SyncSchedule
-from .base import Options, Subcommand
-from .console import Console
-from .outcomes import FAILED, OK, UNREACHABLE, UNREACHABLE_CODES, worst
-
-#: Rows counted at most: the only page of a file may have millions.
-COUNTED_ROWS = 1000
+from .base import Options, Subcommand, usage_error
+from .console import Console, printable
+from .outcomes import worst
+from .probes import Probe, Trial, trial
 
 
 class Feeds(Subcommand):
@@ -26,19 +23,34 @@ class Feeds(Subcommand):
     help = "List the configured feeds."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("feed", metavar="FEED", nargs="*", help="Aliases of feeds.")
         parser.add_argument(
-            "--test", action="store_true", help="Fetch the first page of each stream."
+            "--test",
+            action="store_true",
+            help="Read the first page of each stream, and show three of its records as they "
+            "would be stored.",
         )
 
     def handle(self, console: Console, options: Options) -> int:
-        feeds = [describe(alias) for alias in settings.FEEDS]
-        probes = {feed["feed"]: test(feed["feed"]) for feed in feeds if options["test"]}
-        if options["format"] == "json":
-            console.document([{**feed, **as_tests(probes.get(feed["feed"]))} for feed in feeds])
-        else:
+        feeds = [describe(alias) for alias in named(options["feed"])]
+        if options["format"] == "text":
             tell_feeds(console, feeds)
-            tell_probes(console, probes)
-        return worst([probe.exit_code for found in probes.values() for probe in found])
+        trials = {feed["feed"]: trial(feed["feed"]) for feed in feeds if options["test"]}
+        if options["format"] == "json":
+            console.document([{**feed, **as_trial(trials.get(feed["feed"]))} for feed in feeds])
+        else:
+            for alias, found in trials.items():
+                tell_trial(console, alias, found)
+        return worst(probe.exit_code for found in trials.values() for probe in found.probes)
+
+
+def named(aliases: Sequence[str]) -> list[str]:
+    """The feeds asked for, all of them if none is named."""
+    for alias in aliases:
+        if alias not in settings.FEEDS:
+            guess = did_you_mean(alias, settings.FEEDS)
+            raise usage_error(f"No feed is configured as '{alias}'{guess}")
+    return list(aliases or settings.FEEDS)
 
 
 def describe(alias: str) -> dict[str, Any]:
@@ -81,66 +93,6 @@ def backend_name(alias: str) -> str:
     return str(backend)
 
 
-@dataclass(frozen=True, slots=True)
-class Probe:
-    """What the first page of a stream was like."""
-
-    stream: str
-    ok: bool
-    seconds: float
-    rows: int = 0
-    #: Whether the page has more rows than were counted.
-    more: bool = False
-    #: Rows in the whole stream, where the source says so.
-    total: int | None = None
-    code: str = ""
-    error: str = ""
-
-    @property
-    def exit_code(self) -> int:
-        """0, or why the stream could not be read."""
-        if self.ok:
-            return OK
-        return UNREACHABLE if self.code in UNREACHABLE_CODES else FAILED
-
-
-def test(alias: str) -> list[Probe]:
-    """The first page of each stream of a feed."""
-    try:
-        with get_feed(alias) as feed:
-            return [probe(feed, stream) for stream in feed.streams]
-    except ConfigurationError as error:
-        return [Probe("-", False, 0, code="configuration", error=str(error))]
-
-
-def probe(feed: FeedSource, stream: Stream) -> Probe:
-    """The first page of one stream."""
-    start = time.monotonic()
-    try:
-        page = next(iter(feed.fetch(stream, None)), Page(()))
-        rows = sum(1 for _ in islice(counted(page), COUNTED_ROWS + 1))
-    except EcommerceSyncError as error:
-        code = error.code if isinstance(error, FeedError) else "configuration"
-        return Probe(stream.name, False, since(start), code=code, error=str(error))
-    more = rows > COUNTED_ROWS
-    return Probe(stream.name, True, since(start), min(rows, COUNTED_ROWS), more, page.total)
-
-
-def counted(page: Page) -> Iterator[Any]:
-    """The rows of a page, whatever kind of iterable they are."""
-    yield from page.rows
-
-
-def since(start: float) -> float:
-    """Seconds since a reading of the monotonic clock."""
-    return round(time.monotonic() - start, 3)
-
-
-def as_tests(probes: list[Probe] | None) -> dict[str, Any]:
-    """What ``--test`` adds to a feed's JSON."""
-    return {} if probes is None else {"test": [asdict(probe) for probe in probes]}
-
-
 def tell_feeds(console: Console, feeds: list[dict[str, Any]]) -> None:
     """One line for each feed."""
     if not feeds:
@@ -166,19 +118,56 @@ def last_run(run: dict[str, Any] | None) -> str:
     return f"{run['run']} {run['status']}" if run else "never"
 
 
-def tell_probes(console: Console, probes: dict[str, list[Probe]]) -> None:
-    """One line for each stream that was tried."""
-    for alias, found in probes.items():
-        for item in found:
-            tell_probe(console, alias, item)
+def as_trial(found: Trial | None) -> dict[str, Any]:
+    """What ``--test`` adds to a feed's JSON."""
+    if found is None:
+        return {}
+    auth = {"kind": found.auth, "variables": found.variables} if found.auth else None
+    return {"auth": auth, "test": [asdict(probe) for probe in found.probes]}
 
 
-def tell_probe(console: Console, alias: str, item: Probe) -> None:
-    """Whether a stream answered, how fast and with how much."""
-    place = f"{alias}.{item.stream}"
-    if not item.ok:
-        console.line(console.style.ERROR(f"✗ {place}  {item.code}: {item.error}"))
+def tell_trial(console: Console, alias: str, found: Trial) -> None:
+    """How a feed shows who it is, then each stream with its first records."""
+    if found.auth:
+        states = {True: "set", False: "not set"}
+        names = [f"{name} is {states[is_set]}" for name, is_set in found.variables.items()]
+        console.line(f"\n{alias}  auth {found.auth}: {', '.join(names)}")
+    else:
+        console.line(f"\n{alias}  no auth")
+    for probe in found.probes:
+        tell_probe(console, f"{alias}.{probe.stream}", probe)
+
+
+def tell_probe(console: Console, place: str, probe: Probe) -> None:
+    """Whether a stream answered, how fast and with what."""
+    if not probe.ok:
+        console.line(console.style.ERROR(printable(f"✗ {place}  {probe.code}: {probe.error}")))
         return
-    rows = f"{item.rows}{'+' if item.more else ''} rows"
-    total = f" of {item.total}" if item.total is not None else ""
-    console.line(f"{console.style.SUCCESS('✓')} {place}  {item.seconds} s  {rows}{total}")
+    rows = f"{probe.rows}{'+' if probe.more else ''} rows"
+    total = f" of {probe.total}" if probe.total is not None else ""
+    console.line(f"{console.style.SUCCESS('✓')} {place}  {probe.seconds} s  {rows}{total}")
+    for record in probe.records:
+        values = "  ".join(f"{name}={text(value)}" for name, value in record.values.items())
+        console.line(printable(f"  row {record.position}  {values}"))
+    tell_rejects(console, probe)
+
+
+def tell_rejects(console: Console, probe: Probe) -> None:
+    """How many records would be rejected, and the first of them with the reason."""
+    if not probe.rejected:
+        return
+    told = f"  {probe.rejected} of {probe.rows} would be rejected:"
+    console.line(console.style.WARNING(told))
+    for reject in probe.rejects:
+        place = reject.field or "the whole row"
+        sent = f" ({reject.excerpt})" if reject.excerpt else ""
+        line = f"  row {reject.position}  {place}  {reject.code}: {reject.message}{sent}"
+        console.line(console.style.WARNING(printable(line)))
+
+
+def text(value: Any) -> str:
+    """A value of a record on one line; child rows in brackets."""
+    if isinstance(value, list):
+        rows = ["  ".join(f"{name}={text(part)}" for name, part in row.items()) for row in value]
+        return f"[{'; '.join(rows)}]"
+    return "null" if value is None else str(value)

@@ -90,6 +90,7 @@ def shown(run: SyncRun) -> dict[str, Any]:
         "requested_streams": run.streams,
         "requested_by": str(run.requested_by) if run.requested_by else None,
         **{name.removesuffix("_id"): getattr(run, name) for name in names},
+        "warnings": run.warnings,
         "rejects": [group.as_dict() for group in reject_groups(run)],
     }
 

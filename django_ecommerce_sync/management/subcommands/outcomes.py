@@ -61,6 +61,10 @@ def tell(console: Console, run: SyncRun) -> None:
     if run.error_code:
         console.line(console.style.ERROR(f"{run.error_code}: {printable(run.error)}"))
     tell_rejects(console, run)
+    for warning in run.warnings:
+        times = f"{warning['count']} × " if warning["count"] > 1 else ""
+        text = f"  {times}{warning['stream']}: {warning['message']}"
+        console.line(console.style.WARNING(printable(text)))
 
 
 def status_style(console: Console, status: str) -> Any:

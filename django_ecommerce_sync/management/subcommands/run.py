@@ -46,10 +46,16 @@ class Run(Subcommand):
         parser.add_argument(
             "--limit", type=arguments.positive, metavar="N", help="Read N rows of each stream."
         )
+        parser.add_argument(
+            "--allow-shrink",
+            action="store_true",
+            help="Believe a feed that has far fewer rows than the last time.",
+        )
         arguments.add_execution(parser)
 
     def handle(self, console: Console, options: Options) -> int:
-        wanted = {name: options[name] for name in ("dry_run", "full", "since", "limit")}
+        names = ("dry_run", "full", "since", "limit", "allow_shrink")
+        wanted = {name: options[name] for name in names}
         plan = planned(options["feed"], split(options["only"]))
         requested = (request_run(feed, streams=streams, **wanted) for feed, streams in plan)
         return carry_out(console, requested, options)
