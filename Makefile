@@ -2,6 +2,8 @@
 # make test       every test this machine can run          (make test ARGS="-k demo")
 # make services   MariaDB and Redis, where they are missing (Debian, Ubuntu)
 # make stack      the demo on MariaDB and Redis: web, worker, beat
+# make bench      the benchmarks, small                    (make bench ARGS="--rows 1000000")
+# make fuzz       every parser against a fuzzer            (make fuzz ARGS="--minutes 10")
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -10,7 +12,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test services stack lint types clean
+.PHONY: help demo test services stack bench fuzz lint types clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -27,6 +29,12 @@ services:
 stack: $(VENV)/.mysql
 	@$(BIN)/python example_project/stack.py
 
+bench: $(VENV)/.test
+	@$(BIN)/python benchmarks/reading.py $(ARGS)
+
+fuzz: $(VENV)/.fuzz
+	@$(BIN)/python fuzz/run.py $(ARGS)
+
 lint: $(VENV)/.dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -39,7 +47,7 @@ clean:
 	rm -rf $(VENV) .tox dist example_project/var .mypy_cache .ruff_cache .pytest_cache
 
 # A stamp in the environment says which group is installed; pyproject.toml makes it old.
-$(VENV)/.demo $(VENV)/.test $(VENV)/.dev: $(VENV)/.%: pyproject.toml | $(VENV)/.made
+$(VENV)/.demo $(VENV)/.test $(VENV)/.dev $(VENV)/.fuzz: $(VENV)/.%: pyproject.toml | $(VENV)/.made
 	@echo "Installing the $* environment into $(VENV) ..."
 	@$(INSTALL) --group $* --editable .
 	@touch $@

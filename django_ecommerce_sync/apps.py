@@ -14,8 +14,11 @@ class EcommerceSyncConfig(AppConfig):
     def ready(self) -> None:
         # Checks and receivers need the models, which exist only from here on.
         from . import checks
+        from .feeds import redaction
         from .sync import links
 
         register(checks.check_settings)
         register(checks.check_database, Tags.database)
+        register(checks.check_deployment, Tags.security, deploy=True)
         links.connect()
+        redaction.install()

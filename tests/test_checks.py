@@ -9,10 +9,11 @@ from django.core import checks
 from django_ecommerce_sync.checks import (
     charset_complaint,
     check_database,
+    check_deployment,
     check_settings,
     cron_complaint,
 )
-from django_ecommerce_sync.feeds import FeedSource, Lines, MemoryFeed, Stream
+from django_ecommerce_sync.feeds import Archive, FeedSource, Lines, MemoryFeed, Stream
 
 PRODUCTS = Stream("products", fields={"sku": "sku", "price": "price"})
 MEMORY = "django_ecommerce_sync.feeds.MemoryFeed"
@@ -284,3 +285,40 @@ def test_a_database_that_cannot_store_every_name():
 def test_the_database_speaks_utf8mb4():
     assert check_database(databases=["default"]) == []
     assert check_database(databases=None) == []
+
+
+@pytest.mark.parametrize(
+    ("url", "private", "warned"),
+    [
+        ("http://shop.example/feed.csv", False, True),
+        ("https://shop.example/feed.csv", False, False),
+        ("http://10.0.0.7/feed.csv", True, False),
+        ("/srv/feeds/feed.csv", False, False),
+    ],
+)
+def test_plain_http_is_told_before_it_is_deployed(settings, url, private, warned):
+    options = {"url": url, "streams": [PRODUCTS], "allow_private_addresses": private}
+    settings.ECOMMERCE_SYNC = {
+        "FEEDS": {
+            "shop": {"BACKEND": "django_ecommerce_sync.feeds.CSVFeed", "OPTIONS": options},
+            "memory": {"BACKEND": MEMORY, "OPTIONS": {"streams": [PRODUCTS]}},
+            "broken": {"BACKEND": "no.such.Feed"},
+        }
+    }
+    found = check_deployment()
+    assert [message.id for message in found] == ["ecommerce_sync.W003"] * warned
+    assert all("'shop'" in message.msg for message in found)
+
+
+def test_rows_can_be_archived_where_the_model_has_a_place_for_it(stream):
+    fields = {"codename": "code"}
+    bad = stream(
+        "rights", model="auth.Permission", key="codename", fields=fields, missing=Archive()
+    )
+    assert "archived_at" in bad["E019"].msg
+    assert "E019" not in stream("products", fields={"sku": "sku"}, missing=Archive())
+
+
+def test_the_deployment_check_runs_with_deploy_only():
+    assert check_deployment in checks.registry.registry.get_checks(include_deployment_checks=True)
+    assert check_deployment not in checks.registry.registry.get_checks()

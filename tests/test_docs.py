@@ -130,5 +130,5 @@ def test_examples_of_feeds_can_be_built(expression):
 
 def test_feed_classes_exist():
     backends = re.findall(r"^\| `([\w.]+Feed)` \|", (REFERENCE / "feeds.md").read_text(), re.M)
-    assert len(backends) == 6
+    assert len(backends) == 7
     assert all(issubclass(import_string(backend), feeds.FeedSource) for backend in backends)

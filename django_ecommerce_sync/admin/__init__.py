@@ -3,12 +3,15 @@
 from .catalog import ProductAdmin
 from .customers import CustomerAdmin
 from .history import SyncIssueAdmin, SyncLinkAdmin
+from .merging import MergeAdmin, MergeCandidateAdmin
 from .orders import OrderAdmin
 from .runs import SyncRunAdmin
 from .schedules import SyncScheduleAdmin
 
 __all__ = [
     "CustomerAdmin",
+    "MergeAdmin",
+    "MergeCandidateAdmin",
     "OrderAdmin",
     "ProductAdmin",
     "SyncIssueAdmin",

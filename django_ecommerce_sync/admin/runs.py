@@ -35,7 +35,20 @@ class SyncRunAdmin(RunControls):
     search_fields = ("feed", "error_code", "error")
     search_help_text = _("feed or error")
     fieldsets = (
-        (None, {"fields": ("feed", "badge", "reason", "duration", "started_at", "finished_at")}),
+        (
+            None,
+            {
+                "fields": (
+                    "feed",
+                    "badge",
+                    "reason",
+                    "warned",
+                    "duration",
+                    "started_at",
+                    "finished_at",
+                )
+            },
+        ),
         (
             _("Request"),
             {
@@ -59,7 +72,15 @@ class SyncRunAdmin(RunControls):
             },
         ),
     )
-    readonly_fields = ("badge", "reason", "duration", "origin", "requested_streams", "retry_link")
+    readonly_fields = (
+        "badge",
+        "reason",
+        "warned",
+        "duration",
+        "origin",
+        "requested_streams",
+        "retry_link",
+    )
 
     class Media:
         css = {"all": ("ecommerce_sync/admin.css",)}
@@ -117,6 +138,11 @@ class SyncRunAdmin(RunControls):
     @admin.display(description=_("error"))
     def reason(self, run: SyncRun) -> str:
         return f"{run.error_code}: {run.error}" if run.error_code else NOTHING
+
+    @admin.display(description=_("warnings"))
+    def warned(self, run: SyncRun) -> SafeString | str:
+        lines = ((warning["stream"], warning["message"]) for warning in run.warnings)
+        return format_html_join("", "<div>{}: {}</div>", lines) or NOTHING
 
     @admin.display(description=_("seconds"))
     def duration(self, run: SyncRun) -> float | str:

@@ -11,6 +11,8 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
+from ..models import is_too_large
+
 #: How deep a stored JSON value may be nested; MariaDB refuses 32.
 MAX_JSON_DEPTH = 30
 
@@ -49,6 +51,13 @@ class MoneyField(serializers.DecimalField):
         kwargs.setdefault("max_digits", 19)
         kwargs.setdefault("decimal_places", 4)
         super().__init__(**{**kwargs, "coerce_to_string": True, "localize": False})
+
+    def validate_precision(self, value: Decimal) -> Decimal:
+        value = super().validate_precision(value)
+        whole_digits = (self.max_digits or 0) - (self.decimal_places or 0)
+        if is_too_large(value, whole_digits):
+            self.fail("max_whole_digits", max_whole_digits=whole_digits)
+        return value
 
     def to_representation(self, value: Any) -> str:
         whole, _point, decimals = f"{self.quantize(Decimal(value)):f}".partition(".")

@@ -9,6 +9,7 @@ from rest_framework.routers import SimpleRouter
 
 from .schema import Schema
 from .views.health import LiveView, NowhereView, ReadyView
+from .views.merging import DuplicateView, MergeView
 from .views.resources import CustomerView, OrderView, ProductView
 from .views.runs import RefreshView, SyncRunView
 from .views.schema import SchemaView
@@ -19,6 +20,8 @@ router.register("api/products", ProductView, basename="product")
 router.register("api/customers", CustomerView, basename="customer")
 router.register("api/orders", OrderView, basename="order")
 router.register("api/sync-runs", SyncRunView, basename="syncrun")
+router.register("api/duplicates", DuplicateView, basename="duplicate")
+router.register("api/merges", MergeView, basename="merge")
 
 endpoints: list[Any] = [
     path("api/token/", SignInView.as_view(), name="token"),

@@ -10,11 +10,18 @@ from django.core.checks import CheckMessage
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from .feeds import cron_complaint, feeds
+from ..conf import settings
+from .feeds import cron_complaint, feeds, plain_http
 from .messages import error, warning
 from .values import installed, names, runner, values
 
-__all__ = ["charset_complaint", "check_database", "check_settings", "cron_complaint"]
+__all__ = [
+    "charset_complaint",
+    "check_database",
+    "check_deployment",
+    "check_settings",
+    "cron_complaint",
+]
 
 
 def check_settings(**kwargs: Any) -> list[CheckMessage]:
@@ -29,6 +36,11 @@ def check_settings(**kwargs: Any) -> list[CheckMessage]:
         *feeds(configured),
         *installed(),
     ]
+
+
+def check_deployment(**kwargs: Any) -> list[CheckMessage]:
+    """What is wrong for production only (``check --deploy``): feeds that anybody can listen to."""
+    return list(plain_http(settings.FEEDS))
 
 
 def check_database(*, databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:

@@ -12,9 +12,9 @@ from django.core.exceptions import FieldDoesNotExist
 from django.db import models
 
 from ..exceptions import ConfigurationError
-from ..feeds import FeedSource, Stream, get_feed
+from ..feeds import Archive, FeedSource, HTTPFeed, Stream, get_feed
 from ..feeds.mapping import Lines
-from .messages import error, guess
+from .messages import error, guess, warning
 
 ENTRY_KEYS = ("BACKEND", "OPTIONS", "SCHEDULE")
 #: As long as the column that keeps the alias.
@@ -83,6 +83,19 @@ def _feed(alias: str) -> Iterator[CheckMessage]:
         yield from _streams(feed)
 
 
+def plain_http(configured: Mapping[Any, Any]) -> Iterator[CheckMessage]:
+    """Feeds that are read without TLS though they do not say that their host is private."""
+    for alias in configured:
+        try:
+            feed = get_feed(alias)
+        except ConfigurationError:  # told by ``feeds``
+            continue
+        if isinstance(feed, HTTPFeed) and feed.is_exposed:
+            message = f"Feed '{alias}' is read over plain http: anyone on the way can change it."
+            hint = "Use https, or set allow_private_addresses=True where the way is your own."
+            yield warning("003", message, hint)
+
+
 def _streams(feed: FeedSource) -> Iterator[CheckMessage]:
     names = [stream.name for stream in feed.streams]
     for name in sorted({name for name in names if names.count(name) > 1}):
@@ -110,6 +123,13 @@ def _stream(place: str, stream: Stream) -> Iterator[CheckMessage]:
         if isinstance(source, Lines) and child:
             yield from _fields(f"{place}, in '{name}',", child, list(source.fields))
     yield from _key(place, model, stream)
+    if isinstance(stream.missing, Archive) and not _has_field(model, "archived_at"):
+        message = f"{place} archives missing rows, but {model.__name__} has no field 'archived_at'."
+        yield error("019", message, "Add archived_at = DateTimeField(null=True), or use Keep().")
+
+
+def _has_field(model: type[models.Model], name: str) -> bool:
+    return any(field.name == name for field in model._meta.concrete_fields)
 
 
 def _fields(place: str, model: type[models.Model], names: Sequence[str]) -> Iterator[CheckMessage]:

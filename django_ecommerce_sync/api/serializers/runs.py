@@ -25,6 +25,20 @@ _COUNTS_SCHEMA = {
     "example": {"products": dict.fromkeys(COUNTS, 0)},
 }
 _TOTALS_SCHEMA = {"type": "object", "additionalProperties": {"type": ["integer", "null"]}}
+_WARNINGS_SCHEMA = {
+    "type": "array",
+    "items": {
+        "type": "object",
+        "properties": {
+            "stream": {"type": "string"},
+            "code": {"type": "string"},
+            "count": {"type": "integer"},
+            "message": {"type": "string"},
+        },
+        "required": ["stream", "code", "count", "message"],
+    },
+    "example": [],
+}
 _STREAMS_SCHEMA = {"type": "array", "items": {"type": "string"}}
 
 
@@ -45,6 +59,9 @@ class SyncRunSerializer(ModelSerializer[SyncRun]):
         help_text="Between 0 and 1; null while nobody can tell."
     )
     error = serializers.SerializerMethodField()
+    warnings = serializers.SerializerMethodField(
+        help_text="What somebody should look at though nothing was rejected for it."
+    )
     requested_by = serializers.SerializerMethodField()
     issues_count = serializers.IntegerField(read_only=True)
     seconds = serializers.FloatField(read_only=True, allow_null=True)
@@ -69,6 +86,7 @@ class SyncRunSerializer(ModelSerializer[SyncRun]):
             "progress",
             "issues_count",
             "error",
+            "warnings",
             "cancel_requested",
             "attempts",
             "created_at",
@@ -103,6 +121,10 @@ class SyncRunSerializer(ModelSerializer[SyncRun]):
     @extend_schema_field(RunErrorSerializer(allow_null=True))
     def get_error(self, run: SyncRun) -> dict[str, str] | None:
         return {"code": run.error_code, "message": run.error} if run.error_code else None
+
+    @extend_schema_field(_WARNINGS_SCHEMA)
+    def get_warnings(self, run: SyncRun) -> Any:
+        return run.warnings
 
     def get_requested_by(self, run: SyncRun) -> str | None:
         return run.requested_by.get_username() if run.requested_by else None
