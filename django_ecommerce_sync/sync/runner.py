@@ -20,6 +20,7 @@ from .batches import Place
 from .continuity import Continuity
 from .digest import mapping_digest
 from .execution import Attempt, Cancelled, Progress, StreamExecution
+from .heartbeat import Heartbeat
 from .lease import Lease, acquire
 from .ledger import Ledger
 from .match import Matcher
@@ -41,7 +42,7 @@ def execute(run_id: int, *, progress: Progress | None = None) -> SyncRun:
         return SyncRun.objects.get(pk=run_id)
     run, lease = taken
     signals.tell(signals.sync_started, SyncRun, run=run)
-    with _collector_spared():
+    with _collector_spared(), Heartbeat(lease):
         status, code, message = _outcome(run, lease, progress)
     _finish(lease, status, code, message)
     run.refresh_from_db()

@@ -133,7 +133,7 @@ class TestAuto:
         assert code == 0
         assert len(out.splitlines()) == 2
         assert Customer.objects.count() == 1
-        assert list(Product.objects.values_list("sku", flat=True)) == ["A", "C", "D"]
+        assert set(Product.objects.values_list("sku", flat=True)) == {"A", "C", "D"}
 
     def test_a_dry_run_merges_nothing_and_says_the_same(self, pairs):
         before = picture()

@@ -1,0 +1,66 @@
+"""A sign of life while a source takes its time: between two batches nothing renews the lease."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from time import monotonic
+from types import TracebackType
+from typing import Self
+
+from django.db import DatabaseError, connection
+
+from ..conf import settings
+from ..models import RunStatus, SyncRun
+from .lease import Lease, lease_end
+
+logger = logging.getLogger(__name__)
+
+#: Seconds without a batch after which a worker is taken to hang, whatever its heart does.
+MAX_SILENCE = 3600.0
+
+
+class Heartbeat(threading.Thread):
+    """Renews a lease, thrice in its time, as long as batches come within ``MAX_SILENCE``.
+
+    A frozen or dead worker's heart stops with it. The connection is the thread's own and is
+    closed after each beat, so that none is held while a feed is read.
+    """
+
+    def __init__(self, lease: Lease) -> None:
+        super().__init__(name=f"sync-heartbeat-{lease.run_id}", daemon=True)
+        self._runs = SyncRun.objects.filter(
+            pk=lease.run_id, fence=lease.fence, status=RunStatus.RUNNING
+        )
+        self._stopped = threading.Event()
+        self._batch = -1
+        self._progress = monotonic()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._stopped.set()
+        self.join()
+
+    def run(self) -> None:
+        while not self._stopped.wait(settings.LEASE_SECONDS / 3):
+            try:
+                self._beat()
+            except DatabaseError as error:  # the next beat, or the next batch, will tell
+                logger.warning("A lease could not be renewed: %s", type(error).__name__)
+            finally:
+                connection.close()
+
+    def _beat(self) -> None:
+        batch = self._runs.values_list("batch_number", flat=True).first()
+        if batch != self._batch:
+            self._batch, self._progress = batch or 0, monotonic()
+        if monotonic() - self._progress < MAX_SILENCE:
+            self._runs.update(lease_until=lease_end())
