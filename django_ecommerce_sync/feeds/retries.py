@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from typing import Self
 
 from urllib3 import BaseHTTPResponse
@@ -46,6 +47,12 @@ class Policy(Retry):
     def get_backoff_time(self) -> float:
         # The base class makes the second attempt at once, and so do all workers together.
         return super().get_backoff_time() or random.uniform(0.5, 1)  # noqa: S311 - no secret
+
+    def parse_retry_after(self, retry_after: str) -> float:
+        # Shops send decimals, too, which no standard knows.
+        if re.fullmatch(r"\s*[0-9]{1,9}\.[0-9]{1,6}\s*", retry_after, re.ASCII):
+            return float(retry_after)
+        return super().parse_retry_after(retry_after)
 
     def _asked(self, response: BaseHTTPResponse | None) -> float | None:
         try:

@@ -95,7 +95,7 @@ def test_waits_grow_and_are_left_to_chance(server, no_waiting):
 @pytest.mark.parametrize("status", [413, 429, 503])
 def test_retry_after_is_honoured_but_capped(server, no_waiting, status):
     transport = Transport(timeout=2, deadline=900)
-    waits = ["7", "99999999", format_datetime(datetime.now(UTC) + timedelta(seconds=30), True)]
+    waits = ["7.0", "99999999", format_datetime(datetime.now(UTC) + timedelta(seconds=30), True)]
     server.answer = lambda request: (
         status,
         {"Retry-After": waits[min(len(no_waiting), 2)]},
@@ -107,7 +107,7 @@ def test_retry_after_is_honoured_but_capped(server, no_waiting, status):
 
 
 @pytest.mark.parametrize(
-    "value", ["", "soon", "-5", "1.5", "Wed, 21 Oct 2015 07:28:00 GMT", "9" * 5000, "1 Jan 99999"]
+    "value", ["", "soon", "-5", "1.5.2", "Wed, 21 Oct 2015 07:28:00 GMT", "9" * 5000, "1 Jan 99999"]
 )
 def test_a_retry_after_that_is_of_no_use(server, no_waiting, value):
     transport = Transport(timeout=2, deadline=900)
