@@ -3,13 +3,16 @@
 
     python benchmarks/reading.py --rows 100000 --runs 3
     python benchmarks/reading.py --rows 1000000 --runs 1 --csv reading.csv
+    python benchmarks/reading.py --peers FOLDER
 
 Each measurement is a process of its own; formats take turns within a run. ``bare`` is the floor:
-a loop that decodes JSON Lines with msgspec and does nothing else.
+a loop that decodes JSON Lines with msgspec and does nothing else. ``peer`` is the generator
+``checked(stem)`` of a ``writers.py`` in another folder, on the same JSON Lines.
 """
 
 import argparse
 import csv
+import importlib
 import json
 import os
 import resource
@@ -18,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from xml.sax.saxutils import escape
 
@@ -45,19 +48,20 @@ def main() -> int:
     if options.child:
         print(json.dumps(measure(*options.child)))
         return 0
+    names = [*FORMATS, "peer"] if options.peers else FORMATS
     with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
         write_feeds(Path(folder), options.rows)
         results = [
-            {"format": name, "run": run, **in_process(name, Path(folder))}
+            {"format": name, "run": run, **in_process(name, folder, options.peers)}
             for run in range(options.runs)
-            for name in FORMATS
+            for name in names
         ]
     if options.csv:
         with open(options.csv, "w", newline="") as file:
             writer = csv.DictWriter(file, results[0])
             writer.writeheader()
             writer.writerows(results)
-    print_table(results)
+    print_table(results, names)
     return 0
 
 
@@ -66,7 +70,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--csv", help="where to write every measurement")
-    parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--peers", default="", help="the folder of a writers.py to compare with")
+    parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
@@ -84,6 +89,7 @@ def product(number: int) -> dict[str, object]:
         "category": f"{words[3]} > {words[4]} > {words[5]}".title(),
         "image_url": f"https://cdn.example.com/media/products/{number:010}/main-1200x1200.jpg",
         "gtin": f"{4_000_000_000_000 + number}",
+        "updated_at": f"2026-01-{number % 28 + 1:02}T08:05:00Z",
     }
 
 
@@ -111,17 +117,21 @@ def write_feeds(folder: Path, rows: int) -> None:
         xml.write("</channel></rss>")
 
 
-def in_process(name: str, folder: Path) -> dict[str, float]:
+def in_process(name: str, folder: str, peers: str) -> dict[str, float]:
     """One measurement, in a process that has done nothing else."""
-    command = [sys.executable, __file__, "--child", name, str(folder)]
+    command = [sys.executable, __file__, "--child", name, folder, peers]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return json.loads(done.stdout)
 
 
-def measure(name: str, folder: str) -> dict[str, float]:
+def measure(name: str, folder: str, peers: str) -> dict[str, float]:
     """Read and map a feed: rows, rows/s, microseconds of processor time a row, peak MB."""
-    path = f"{folder}/feed.{'jsonl' if name == 'bare' else name}"
-    records = bare(path) if name == "bare" else mapped(name, path)
+    if name == "peer":
+        records = peer(peers, f"{folder}/feed")
+    elif name == "bare":
+        records = bare(f"{folder}/feed.jsonl")
+    else:
+        records = mapped(name, f"{folder}/feed.{name}")
     began, worked = time.perf_counter(), time.process_time()
     rows = sum(1 for _ in records)
     seconds, work = time.perf_counter() - began, time.process_time() - worked
@@ -136,6 +146,11 @@ def measure(name: str, folder: str) -> dict[str, float]:
 
 def bare(path: str) -> Iterator[object]:
     return map(msgspec.json.Decoder().decode, open(path, "rb"))
+
+
+def peer(folder: str, stem: str) -> Iterator[object]:
+    sys.path.insert(0, folder)
+    return importlib.import_module("writers").checked(stem)
 
 
 def mapped(name: str, path: str) -> Iterator[object]:
@@ -158,10 +173,10 @@ def mapped(name: str, path: str) -> Iterator[object]:
     return map(stream.map, rows)
 
 
-def print_table(results: list[dict[str, float]]) -> None:
+def print_table(results: list[dict[str, float]], names: Sequence[str]) -> None:
     """The medians of each format."""
     print(f"{'format':8} {'rows/s':>10} {'CPU µs/row':>11} {'peak MB':>8}")
-    for name in FORMATS:
+    for name in names:
         mine = [result for result in results if result["format"] == name]
         rate, work, peak = (
             statistics.median(result[key] for result in mine)

@@ -7,10 +7,12 @@ from django.utils.translation import gettext_lazy as _
 
 from ..models import Product
 from .base import SyncedAdmin
+from .merging import merge_selected
 
 
 @admin.register(Product)
 class ProductAdmin(SyncedAdmin):
+    actions = (merge_selected,)
     list_display = (
         "sku",
         "name",

@@ -11,10 +11,12 @@ from django.utils.translation import ngettext
 
 from ..models import Customer
 from .base import SyncedAdmin
+from .merging import merge_selected
 
 
 @admin.register(Customer)
 class CustomerAdmin(SyncedAdmin):
+    actions = (merge_selected,)
     list_display = ("__str__", "full_name", "company", "phone", "status", "updated_at")
     list_filter = ("status", ("archived_at", admin.EmptyFieldListFilter))
     search_fields = ("email", "first_name", "last_name", "company", "phone")

@@ -21,6 +21,9 @@ from zoneinfo import ZoneInfo
 from ..exceptions import ConfigurationError, RecordError
 from .records import MISSING, Payload, Reference
 
+#: In seconds; there is no year 10000.
+_END_OF_TIME = 10**12
+
 
 class Converter(ABC):
     """A source with a rule of its own."""
@@ -105,7 +108,14 @@ class Text(Converter):
         value = self.source.extract(payload)
         if isinstance(value, int | Decimal) and not isinstance(value, bool):
             return str(value)
-        return html.unescape(value) if self.unescape and isinstance(value, str) else value
+        return _unescaped(value) if self.unescape and isinstance(value, str) else value
+
+
+def _unescaped(text: str) -> str:
+    try:
+        return html.unescape(text)
+    except ValueError:  # a character's number has thousands of digits
+        return text
 
 
 class Template(Converter):
@@ -275,6 +285,8 @@ class Moment(Converter):
     def _parse(self, value: Any) -> datetime:
         if self.unit:
             seconds = Decimal(str(value)) / (1000 if self.unit == "ms" else 1)
+            if not -_END_OF_TIME < seconds < _END_OF_TIME:
+                raise ValueError(f"{seconds} seconds are beyond the calendar")
             return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(
                 microseconds=int(seconds * 1_000_000)
             )

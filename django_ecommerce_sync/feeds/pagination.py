@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
@@ -18,6 +19,7 @@ from .mapping import Path
 from .records import MISSING
 
 _HEADER = "header:"
+_TOO_MANY = 10**15
 #: Pages without rows in a row before a source is taken to lead nowhere.
 MAX_EMPTY_PAGES = 100
 
@@ -42,11 +44,12 @@ class Answer:
         return None if value is MISSING else value
 
     def number(self, path: str) -> int | None:
-        """The whole number at a dotted path, or None."""
+        """The whole number at a dotted path, or None; none counts rows in quadrillions."""
         value = self.at(path)
-        if isinstance(value, str) and value.isascii() and value.isdecimal():
+        if isinstance(value, str) and re.fullmatch("[0-9]{1,15}", value, re.ASCII):
             return int(value)
-        return value if isinstance(value, int) and not isinstance(value, bool) else None
+        is_number = isinstance(value, int) and not isinstance(value, bool)
+        return value if is_number and abs(value) < _TOO_MANY else None
 
 
 class Paginator(ABC):
@@ -206,6 +209,10 @@ class Keyset(Paginator):
         value = Path(self.field).extract(answer.last)
         if value is MISSING:
             return None
+        if not isinstance(value, str | int | Decimal):
+            raise FeedError(
+                "no_keyset", f"The last row of a page has no text or number at '{self.field}'."
+            )
         return str(value) if isinstance(value, Decimal) else value
 
 

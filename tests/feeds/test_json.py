@@ -2,10 +2,12 @@ import json
 import tracemalloc
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from django_ecommerce_sync.exceptions import FeedError
 from django_ecommerce_sync.feeds import JSON, BadRow, JSONFeed
+from django_ecommerce_sync.feeds.formats.decoding import decode_batch
 from django_ecommerce_sync.feeds.formats.scanning import Scanner
 
 from .reading import found, parse
@@ -101,6 +103,11 @@ def test_utf8_cut_off_at_the_end():
         (b'[{"a": 01}]', 8),
         (b"[{'a': 1}]", 2),
         (b'[{"a": "x\ny"}]', 9),
+        (b'[{"a": 1}\x0b, {"b": 2}]', 9),
+        (b'[{"a": 1},\x0c{"b": 2}]', 11),
+        (b"[1\x0b]", 2),
+        (b'[{"a": NaN, "b" 1}]', 16),
+        (b'[{"a": 1, "a": 2, "b" 1}]', 22),
         (b"[1:2]", 2),
         (b"[", 1),
         (b"", 0),
@@ -168,8 +175,12 @@ def test_an_empty_list_is_no_error():
         (b'{"a": "' + b'\\"' * (1 << 20) + b'"}', "record_too_large"),
         (b'{"a": ' + b"1" * 4301 + b"}", "number_too_long"),
         (b'{"a": -' + b"1" * 401 + b"}", "number_too_long"),
+        (b'{"a": [[{"b": ' + b"1" * 401 + b"}]]}", "number_too_long"),
+        (b'{"a": 1e99999999999999999999}', "number_too_long"),
         (b'{"a": 1, "b": {"c": 1, "c": 2}}', "duplicate_key"),
         (b'{"a": 1, "a" : 2}', "duplicate_key"),
+        (b'{"a": [{"c": [], "c": {}}]}', "duplicate_key"),
+        (b'{"a": 1, "a": 2, "b": "\\\\", "c": "\\\\"}', "duplicate_key"),
         (b'{"a": "\\\\", "a": "\\""}', "duplicate_key"),
         (b'{"a": NaN}', "non_finite"),
         (b'{"a": [-Infinity]}', "non_finite"),
@@ -188,9 +199,23 @@ def test_a_bad_record_costs_itself(record, code):
     ] == ["a", code, "a"]
 
 
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"a": "", "b": ["x", ["y", {"c": "z"}]], "d": {}, "e": []},
+        {"a": 'say "a"', "b": "\\", "c": '\\"', "é\n": "\u2028"},
+        {"a": [10**400 - 1, 1 - 10**400, -1, 0], "b": [None, True, 1]},
+    ],
+)
+def test_what_is_sound_is_decoded_in_batches(record):
+    for text in (json.dumps([record] * 3), json.dumps([record] * 3, ensure_ascii=False)):
+        assert decode_batch(text.encode(), msgspec.json.decode) == [record] * 3
+
+
 def test_thirty_levels_are_not_too_deep():
     record = b'{"a":' * 29 + b"[]" + b"}" * 29
     assert isinstance(found(FORMAT, b"[" + record + b"]")[0], dict)
+    assert decode_batch(b"[" + record + b"]", msgspec.json.decode) is not None
 
 
 def test_the_duplicate_key_is_named():

@@ -31,6 +31,8 @@ def test_a_byte_order_mark_and_an_empty_file():
         (b'{"sku": "a"} {"sku": "b"}', "json_syntax"),
         (b'{"sku": "\xff"}', "encoding"),
         (b'{"sku": NaN}', "non_finite"),
+        (b'{"sku": -1E99999999999999999999}', "number_too_long"),
+        (b"\x0b", "json_syntax"),
         (b'{"sku": "\\udc00"}', "bad_unicode"),
         (b'{"sku": 1, "sku": 2}', "duplicate_key"),
         (b"[]", "not_an_object"),

@@ -1,3 +1,4 @@
+import time
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -45,11 +46,29 @@ def test_paths():
 
 
 @pytest.mark.parametrize(
+    "fields",
+    [
+        {"one": "a", "two": "b.c", "three": "x.y", "four": "gone", "five": Text("n")},
+        {"price": Money("p"), "currency": "c"},
+        {"currency": "c", "price": Money("p")},
+        {"currency": "gone", "price": Money("p"), "two": "b.c", "one": "a"},
+    ],
+)
+def test_a_row_is_mapped_as_if_field_by_field_in_turn(fields):
+    payload = {"a": 1, "b": {"c": 2}, "x.y": 3, "n": None, "p": "15.00 USD", "c": "EUR"}
+    in_turn = {}
+    for field, source in fields.items():
+        in_turn |= mapped(payload, **{field: source})
+    assert mapped(payload, **fields) == in_turn
+
+
+@pytest.mark.parametrize(
     ("source", "payload", "value"),
     [
         (Const(5), {}, 5),
         (Text("a"), {"a": 5}, "5"),
         (Text("a", unescape=True), {"a": "&lt;b&gt;"}, "<b>"),
+        (Text("a", unescape=True), {"a": f"&#{'9' * 5000};"}, f"&#{'9' * 5000};"),
         (Template("{a}-{b.c}"), {"a": 1, "b": {"c": 2}}, "1-2"),
         (Template("{a}!"), {"a": ""}, MISSING),
         (First("a", "b"), {"a": "", "b": 0}, 0),
@@ -91,6 +110,9 @@ def test_money_brings_its_currency():
     [
         (OneOf("a", {"y": 1}), {"a": "n"}, "invalid_choice", "f"),
         (Moment("a"), {"a": "yesterday"}, "invalid_datetime", "f"),
+        (Moment("a", unit="s"), {"a": Decimal("1E+999999")}, "invalid_datetime", "f"),
+        (Moment("a", unit="ms"), {"a": Decimal("-1E+9999999999")}, "invalid_datetime", "f"),
+        (Moment("a", unit="s"), {"a": "sNaN"}, "invalid_datetime", "f"),
         (lambda row: row["a"] + 1, {"a": "x"}, "mapping_failed", "f"),
         (Lines("a", {"b": "b"}), {"a": {}}, "not_a_list", "f"),
         (Lines("a", {"b": "b"}), {"a": [7]}, "not_an_object", "f.[0]"),
@@ -101,6 +123,12 @@ def test_what_cannot_be_mapped_names_its_field(source, payload, code, field):
     error = failure(payload, f=source)
     assert error.code == code
     assert error.field.replace(".[", "[") == field.replace(".[", "[")
+
+
+def test_a_time_beyond_the_calendar_is_refused_at_once():
+    began = time.process_time()
+    assert failure({"a": Decimal("1E+999990")}, f=Moment("a", unit="s")).code == "invalid_datetime"
+    assert time.process_time() - began < 1
 
 
 def test_what_a_stream_reads():

@@ -86,7 +86,12 @@ class TestCustomers:
 
     @pytest.mark.parametrize(
         ("one", "other"),
-        [("+49 170 1234567", "+43 170 1234567"), ("0000000000", "0000000000"), ("112", "112")],
+        [
+            ("+49 170 1234567", "+43 170 1234567"),
+            ("+49 30 12345678", "12345678"),
+            ("0000000000", "0000000000"),
+            ("112", "112"),
+        ],
     )
     def test_numbers_that_are_not_the_same_or_nobodys(self, one, other):
         assert people({"phone": one, "name": "A Bee"}, {"phone": other, "name": "A Bee"}) == []
@@ -182,6 +187,7 @@ class TestProducts:
         ("one", "other", "score"),
         [
             ({"name": "Pen 12 pack"}, {"name": "Pen single 1"}, 80),
+            ({"name": "Wireless mouse 12"}, {"name": "Wireless mouse 13"}, 80),
             ({"brand": "Acme"}, {"brand": "Other"}, 85),
             ({"name": "Blue pen"}, {"name": "Kugelschreiber blau"}, 97),
         ],

@@ -1,12 +1,13 @@
 """Two rows become one: what moves, what the survivor is like, and what is refused."""
 
 import threading
+import time
 from decimal import Decimal
 
 import pytest
 from django.apps import apps
 from django.contrib.auth.models import User
-from django.db import connection, models
+from django.db import connection, models, transaction
 from django.utils import timezone
 
 from django_ecommerce_sync.models import (
@@ -18,6 +19,7 @@ from django_ecommerce_sync.models import (
     OrderLine,
     Product,
     SyncLink,
+    SyncRun,
 )
 from django_ecommerce_sync.sync.merging import MergeRefused, merge, merge_candidate, propose
 from tests.merging.conftest import customer, link, order, picture, product
@@ -81,6 +83,13 @@ def test_the_survivors_values_count_and_the_others_fill_its_blanks(ann, anna):
         "country": "DE",
         "postal_code": "53111",
     }
+
+
+def test_what_is_blank_in_both_addresses_is_not_added(ann, anna):
+    Customer.objects.filter(pk=anna.pk).update(address={"floor": "", "door": None, "zone": "5"})
+    merge(ann, anna)
+    ann.refresh_from_db()
+    assert set(ann.address) == {"street", "city", "country", "zone"}
 
 
 def test_a_choice_takes_a_field_as_it_is(ann, anna):
@@ -266,6 +275,30 @@ class TestRowsOfTheProject:
         visits.objects.create(customer=anna, day=1)
         assert refusal(ann, anna) == "immovable"
         assert visits.objects.count() == 2
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite's memory is one connection's")
+def test_a_merge_waits_for_the_batch_that_is_being_written():
+    one, two = customer("a@example.com"), customer("b@example.com")
+    run = SyncRun.objects.create(feed="shop", status="running")
+    began, steps = threading.Event(), []
+
+    def batch():
+        with transaction.atomic():
+            SyncRun.objects.select_for_update().get(pk=run.pk)
+            began.set()
+            time.sleep(0.5)
+            steps.append("batch")
+        connection.close()
+
+    thread = threading.Thread(target=batch)
+    thread.start()
+    assert began.wait(5)
+    merge(one, two)
+    steps.append("merge")
+    thread.join()
+    assert steps == ["batch", "merge"]
 
 
 @pytest.mark.django_db(transaction=True)

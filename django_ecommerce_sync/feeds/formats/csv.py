@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import csv
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,7 +14,7 @@ from ..document import Document
 from ..streams import Stream
 from .base import MAX_RECORD, Content, Format, Row, bad_row
 from .columns import column_names
-from .text import Lines, encoding_of
+from .text import Lines, encoding_of, text_encoding
 
 MAX_FIELD = 128 << 10
 #: A record that goes on for longer has a quote that nobody closed.
@@ -77,10 +76,7 @@ class CSV(Format):
     def _detected(self, first: str, label: str, stream: Stream) -> str:
         """The separator that the first line leaves no doubt of."""
         quoting = _quoting(self.quotechar)
-        splits = {
-            mark: len(next(csv.reader([first], delimiter=mark, **quoting), ()))
-            for mark in _DELIMITERS
-        }
+        splits = {mark: _width(first, mark, quoting) for mark in _DELIMITERS}
         found = [mark for mark, cells in splits.items() if cells > 1]
         if len(found) > 1:
             found = self._fitting(first, found, splits, stream)
@@ -106,11 +102,19 @@ class CSV(Format):
         return [mark for mark in found if hits[mark] == max(hits.values())]
 
 
-def _known(encoding: str) -> str:
+def _width(line: str, mark: str, quoting: dict[str, Any]) -> int:
+    """How many cells a line has if that is the separator."""
     try:
-        return codecs.lookup(encoding).name if encoding else ""
-    except LookupError:
-        raise ConfigurationError(f"There is no encoding '{encoding}'.") from None
+        return len(next(csv.reader([line], delimiter=mark, **quoting), ()))
+    except csv.Error:  # a cell that is too large
+        return line.count(mark) + 1
+
+
+def _known(encoding: str) -> str:
+    name = text_encoding(encoding) if encoding else ""
+    if encoding and not name:
+        raise ConfigurationError(f"There is no encoding '{encoding}'.")
+    return name
 
 
 def _character(option: str, value: str | None) -> str | None:
@@ -313,4 +317,9 @@ def _header(table: _Table, stream: Stream) -> list[str]:
     cells: list[str] | None = []
     while cells == [] and table.lines.peek():
         cells = table.cells()
+    if cells is None:
+        raise FeedError(
+            "field_too_large",
+            f"{table.lines.label} has a column name of more than {MAX_FIELD:,} characters.",
+        )
     return column_names(cells or [], stream, table.lines.label)

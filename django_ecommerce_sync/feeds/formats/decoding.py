@@ -53,11 +53,13 @@ def decode_record(raw: bytes, where: str = "") -> Row:
 
 def syntax_error(raw: bytes) -> json.JSONDecodeError | None:
     """Why this is no JSON at all, or None if it is, however unwelcome its content."""
+    if len(raw) > MAX_RECORD:  # too large to be looked at
+        return None
     try:
-        _checked(raw)
+        json.loads(raw.decode(), parse_int=str, parse_float=str)
     except json.JSONDecodeError as error:
         return error
-    except RecordError:
+    except RecursionError:
         return None
     return None
 

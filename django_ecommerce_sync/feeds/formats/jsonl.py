@@ -35,7 +35,7 @@ def _rows(document: Document) -> Iterator[Row]:
             number += 1
             continue
         lines = block.count(b"\n")
-        rows = decode_batch(block, _decode_lines)
+        rows = decode_batch(block, _decode_lines) if _is_regular(block, lines) else None
         if rows is not None and len(rows) == lines:
             yield from rows
         else:  # also where a line is blank, or the file's last one has no end
@@ -43,9 +43,19 @@ def _rows(document: Document) -> Iterator[Row]:
         number += lines
 
 
+def _is_regular(block: bytes, lines: int) -> bool:
+    """Whether each line begins and ends as an object does.
+
+    The decoder does not look at where lines end; then no object can go on over one, for
+    nothing that is open between ``}`` and ``{`` is JSON.
+    """
+    ends = block.count(b"}\n") + block.count(b"}\r\n")
+    return block[:1] == b"{" and ends == lines and block.count(b"\n{") == lines - 1
+
+
 def _one_by_one(block: bytes, number: int) -> Iterator[Row]:
     for at, line in enumerate(block.split(b"\n"), number):
-        if line := line.strip():
+        if line := line.strip(b" \t\r"):
             yield decode_record(line, f"Line {at}: ")
 
 

@@ -13,12 +13,14 @@ from ..document import CHUNK
 from .base import MAX_RECORD
 
 STRING = rb'"(?:[^"\\]++|\\.)*+"'
+#: Not all that is white space to ``re`` is so in JSON.
+SPACE = rb"[ \t\r\n]*+"
 _TEXT = re.compile(STRING, re.DOTALL)
-_SPACE = re.compile(rb"[ \t\r\n]*+")
+_SPACE = re.compile(SPACE)
 _MARK = re.compile(rb'["{}\[\]]')
 _IN_STRING = re.compile(rb'["\\]')
 _ANY = re.compile(rb".", re.DOTALL)
-_SCALAR = re.compile(rb'[^\s"{}\[\],:]*+')
+_SCALAR = re.compile(rb'[^ \t\r\n"{}\[\],:]*+')
 _KINDS = {b'"': "text", b"[": "a list", b"n": "null", b"t": "true", b"f": "false"}
 
 

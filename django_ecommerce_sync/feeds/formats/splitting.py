@@ -11,16 +11,16 @@ import msgspec
 from ..document import CHUNK
 from .base import MAX_DEPTH, MAX_RECORD
 from .decoding import syntax_error
-from .scanning import STRING, Scanner
+from .scanning import SPACE, STRING, Scanner
 
 _VALUE = rb'[{\[](?:[^"{}\[\]]++|' + STRING + rb")*+[}\]]"
 for _ in range(MAX_DEPTH - 1):
     _VALUE = rb'[{\[](?:[^"{}\[\]]++|' + STRING + rb"|" + _VALUE + rb")*+[}\]]"
-_VALUE = rb"(?:" + _VALUE + rb"|" + STRING + rb'|[^\s"{}\[\],:]++)'
+_VALUE = rb"(?:" + _VALUE + rb"|" + STRING + rb'|[^ \t\r\n"{}\[\],:]++)'
 # Possessive throughout: on no text does a match take more than one look at each byte.
 _ELEMENT = re.compile(_VALUE, re.DOTALL)
-_RUN = re.compile(rb"(?:" + _VALUE + rb"\s*+,\s*+)++", re.DOTALL)
-_LAST = re.compile(_VALUE + rb"\s*+(?=\])", re.DOTALL)
+_RUN = re.compile(rb"(?:" + _VALUE + SPACE + rb"," + SPACE + rb")++", re.DOTALL)
+_LAST = re.compile(_VALUE + SPACE + rb"(?=\])", re.DOTALL)
 _raws = msgspec.json.Decoder(list[msgspec.Raw])
 _GUESSES = 3
 

@@ -21,6 +21,10 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+#: Encodings of names and of source code; some of them raise what no decoder should.
+_NO_DOCUMENTS = frozenset(
+    {"idna", "mbcs", "oem", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"}
+)
 _LINE_END = re.compile("[\r\n]")
 #: Stands for a line too long to be held: its quotes are nobody's.
 _TOO_LONG = " " * (MAX_RECORD + 1)
@@ -50,6 +54,16 @@ def encoding_of(document: Document, given: str = "") -> str:
     return _announced(document) or "utf-8"
 
 
+def text_encoding(name: str) -> str:
+    """The usual name of an encoding of documents, "" for anything else Python calls a codec."""
+    try:
+        codec = codecs.lookup(name)
+    except (LookupError, ValueError):
+        return ""
+    is_text = getattr(codec, "_is_text_encoding", True)
+    return codec.name if is_text and codec.name not in _NO_DOCUMENTS else ""
+
+
 def _is_kind_of(encoding: str, marked: str) -> bool:
     return codecs.lookup(encoding).name.startswith(marked)
 
@@ -61,14 +75,13 @@ def _announced(document: Document) -> str:
     charset = message.get_param("charset", "")
     if not isinstance(charset, str) or not charset:
         return ""
-    try:
-        name = codecs.lookup(charset).name
-    except LookupError:
+    name = text_encoding(charset)
+    if not name:
         raise FeedError(
             "encoding",
             f"{document.label} is announced as {charset[:40]!r}, which is no encoding; say which "
             "it is with the option encoding.",
-        ) from None
+        )
     if name != "utf-8" and _is_utf8(document.rewind().read(CHUNK)):
         raise FeedError(
             "encoding",
@@ -173,13 +186,13 @@ class Lines:
         state = self._decoder.getstate()
         try:
             return self._decoder.decode(chunk, final=not chunk)
-        except UnicodeDecodeError:
+        except UnicodeError:
             self._decoder.setstate(state)
         self.undecoded = True
         self._decoder.errors = "surrogateescape"
         try:
             return self._decoder.decode(chunk, final=not chunk)
-        except UnicodeDecodeError:
+        except UnicodeError:
             raise FeedError("encoding", f"{self.label} is not valid {self.encoding}.") from None
         finally:
             self._decoder.errors = "strict"
