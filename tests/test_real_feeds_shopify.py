@@ -17,7 +17,7 @@ from django_ecommerce_sync.feeds.vendors import BestBuy, Shopify
 from django_ecommerce_sync.models import OUTCOMES, Customer, Order, Product
 from django_ecommerce_sync.sync import execute, request_run
 
-FEEDS = Path(os.environ.get("ECS_FEEDS", Path(__file__).parents[2] / "shared" / "feeds"))
+FEEDS = Path(os.environ.get("ECS_FEEDS", Path(__file__).resolve().parents[2] / "shared" / "feeds"))
 
 pytestmark = [
     pytest.mark.django_db,
