@@ -20,7 +20,7 @@ from django_ecommerce_sync.feeds.vendors import DummyJSON, GoogleMerchant
 
 from .reading import codes, rows
 
-FEEDS = Path(os.environ.get("ECS_FEEDS", Path(__file__).parents[3] / "shared" / "feeds"))
+FEEDS = Path(os.environ.get("ECS_FEEDS", Path(__file__).resolve().parents[3] / "shared" / "feeds"))
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ from django_ecommerce_sync.exceptions import RecordError
 from django_ecommerce_sync.feeds import HTTPFeed, get_feed
 from django_ecommerce_sync.feeds.vendors import DjangoOscar, GoogleMerchant, WooCommerce
 
-PAGES = Path(__file__).parents[3] / "docs" / "reference" / "vendors"
+PAGES = Path(__file__).resolve().parents[3] / "docs" / "reference" / "vendors"
 VENDORS = [
     (WooCommerce, "woocommerce.md"),
     (GoogleMerchant, "google-merchant.md"),

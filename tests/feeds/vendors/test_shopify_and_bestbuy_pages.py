@@ -8,7 +8,7 @@ import pytest
 from django_ecommerce_sync.feeds import HTTPFeed, get_feed
 from django_ecommerce_sync.feeds.vendors import BestBuy, Shopify
 
-PAGES = Path(__file__).parents[3] / "docs" / "reference" / "vendors"
+PAGES = Path(__file__).resolve().parents[3] / "docs" / "reference" / "vendors"
 VENDORS = [(Shopify, "shopify.md"), (BestBuy, "bestbuy.md")]
 
 
