@@ -149,7 +149,7 @@ def _dictionary(target: Target) -> str:
 
 def _status(command: Sequence[str], log: IO[bytes], seconds: float) -> int | None:
     """The exit status of a child, None of one that had to be stopped."""
-    child = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)  # noqa: S603
+    child = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
     try:
         return child.wait(seconds)
     except subprocess.TimeoutExpired:

@@ -76,3 +76,17 @@ def test_a_page_for_people_is_no_feed(page):
     with pytest.raises(FeedError) as caught:
         found(FORMAT, page)
     assert caught.value.code == "feed_not_a_list"
+
+
+@pytest.mark.parametrize(
+    ("content", "rows"),
+    [
+        (b'{"a": 1\n}{"b": 2}\n', ["json_syntax", "json_syntax"]),
+        (b'{"a": 1}{"b": 2}\n\n', ["json_syntax"]),
+        (b'{"a":\n1}\n{"b": 2}{"c": 3}\n', ["json_syntax"] * 3),
+        (b'{"a": 1}\r{"b": 2}\n', ["json_syntax"]),
+        (b'{"a":\r1}\r\n{"b": 2}', [{"a": 1}, {"b": 2}]),
+    ],
+)
+def test_a_record_is_a_line(content, rows):
+    assert found(FORMAT, content) == rows

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 from collections.abc import Iterator
 from decimal import Decimal
-from typing import IO
+from typing import IO, Any
 
 import msgspec
 
@@ -17,7 +17,7 @@ from .decoding import decode_batch, decode_record
 
 #: What is decoded at a time: the rows of more are too much for the processor's cache.
 CHUNK = 64 << 10
-_decode_lines = msgspec.json.Decoder(float_hook=Decimal).decode_lines
+_decode = msgspec.json.Decoder(float_hook=Decimal).decode
 
 
 class JSONLines(Format):
@@ -34,23 +34,17 @@ def _rows(document: Document) -> Iterator[Row]:
             yield bad_row("record_too_large", f"Line {number} has more than {MAX_RECORD:,} bytes.")
             number += 1
             continue
-        lines = block.count(b"\n")
-        rows = decode_batch(block, _decode_lines) if _is_regular(block, lines) else None
-        if rows is not None and len(rows) == lines:
+        rows = decode_batch(block, _decode_lines)
+        if rows is not None:
             yield from rows
-        else:  # also where a line is blank, or the file's last one has no end
+        else:  # also where a line is blank
             yield from _one_by_one(block, number)
-        number += lines
+        number += block.count(b"\n")
 
 
-def _is_regular(block: bytes, lines: int) -> bool:
-    """Whether each line begins and ends as an object does.
-
-    The decoder does not look at where lines end; then no object can go on over one, for
-    nothing that is open between ``}`` and ``{`` is JSON.
-    """
-    ends = block.count(b"}\n") + block.count(b"}\r\n")
-    return block[:1] == b"{" and ends == lines and block.count(b"\n{") == lines - 1
+def _decode_lines(block: bytes) -> list[Any]:
+    """Each line for itself: the decoder's own ``decode_lines`` lets a value go on over several."""
+    return list(map(_decode, block.removesuffix(b"\n").split(b"\n")))
 
 
 def _one_by_one(block: bytes, number: int) -> Iterator[Row]:
