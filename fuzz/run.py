@@ -162,10 +162,9 @@ def _trouble(status: int | None, said: str) -> str:
     """What went wrong, as the child tells it; "" where nothing did."""
     if status == 0:
         return ""
-    if status is None:
-        return "    It did not end and was stopped."
     raised = _RAISED.search(said)
-    return (raised[1] if raised else said[-2000:]).rstrip()
+    reason = (raised[1] if raised else said[-2000:]).rstrip()
+    return f"{reason}\nIt did not end and was stopped." if status is None else reason
 
 
 if __name__ == "__main__":

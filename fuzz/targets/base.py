@@ -39,13 +39,13 @@ def read(
     """The rows, each bad one as its code; None of a document that is refused.
 
     Raises ``Mismatch`` where the count is wrong, or small pieces make another reading. Of a row
-    with two faults either may be named. A line too long to be held may have an open quote or not.
+    with two faults either may be named, and what a line too long to be held does to the next,
+    with a quote open or not, nobody can say.
     """
     rows = _read(format, content, headers, stream)
     with tiny_pieces():
         again = _read(format, content, headers, stream)
-    longest = max(map(len, content.splitlines()), default=0)
-    if (rows is None) == (again is None) or longest <= SMALL["MAX_RECORD"]:
+    if max(map(len, content.splitlines()), default=0) <= SMALL["MAX_RECORD"]:
         agree("in tiny pieces", _sound(rows), _sound(again))
     return rows
 

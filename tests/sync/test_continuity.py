@@ -284,6 +284,7 @@ class TestUnchangedDocuments:
             product = Product.objects.get(sku="SKU-4")
             product.name = "By hand"
             product.save()
+            connection.close()  # of the server's thread
             return serve(request)
 
         source.rows[0]["price"] = "2"
