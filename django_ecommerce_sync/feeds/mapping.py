@@ -108,10 +108,11 @@ class Text(Converter):
         value = self.source.extract(payload)
         if isinstance(value, int | Decimal) and not isinstance(value, bool):
             return str(value)
-        return _unescaped(value) if self.unescape and isinstance(value, str) else value
+        return unescaped(value) if self.unescape and isinstance(value, str) else value
 
 
-def _unescaped(text: str) -> str:
+def unescaped(text: str) -> str:
+    """The text with HTML entities as characters; as it is where one of them is none."""
     try:
         return html.unescape(text)
     except ValueError:  # a character's number has thousands of digits

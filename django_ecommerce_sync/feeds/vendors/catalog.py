@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import Mapping
 from typing import Any
 
-from ..mapping import Attributes, Converter, Path, Text, converter
+from ..mapping import Attributes, Converter, Path, Text, converter, unescaped
 from ..records import MISSING, Payload
 
 #: As many characters as ``Product.category`` holds.
@@ -36,7 +35,7 @@ class Names(Converter):
         found = self.source.extract(payload)
         objects = found if isinstance(found, list) else []
         names = [one.get("name") for one in objects if isinstance(one, Mapping)]
-        return [html.unescape(name) for name in names if isinstance(name, str)] or MISSING
+        return [unescaped(name) for name in names if isinstance(name, str)] or MISSING
 
 
 class Joined(Converter):

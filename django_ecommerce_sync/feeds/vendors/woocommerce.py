@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -23,6 +22,7 @@ from ..mapping import (
     Text,
     identifier,
     rounded,
+    unescaped,
 )
 from ..pagination import PageNumber
 from ..records import Payload, Reference
@@ -206,9 +206,9 @@ def options(row: Payload) -> dict[str, Any]:
     for attribute in row.get("attributes") or ():
         chosen = attribute.get("options", attribute.get("option"))
         texts = chosen if isinstance(chosen, list) else [chosen]
-        names = [html.unescape(text) for text in texts if text]
+        names = [unescaped(text) for text in texts if text]
         if names:
-            found[html.unescape(attribute["name"])] = names if chosen is texts else names[0]
+            found[unescaped(attribute["name"])] = names if chosen is texts else names[0]
     return found
 
 
