@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from ...exceptions import FeedError
@@ -16,7 +17,7 @@ def column_names(header: Sequence[str], stream: Stream, label: str) -> list[str]
     Raises ``FeedError`` where a name is there twice, or none is one the stream reads.
     """
     written = [cell.strip() for cell in header]
-    twice = [name for name in written if name and written.count(name) > 1]
+    twice = [name for name, number in Counter(written).items() if name and number > 1]
     if twice:
         raise FeedError("duplicate_header", f"{label} has the column '{twice[0]}' twice.")
     spelled = {path.casefold(): path for path in stream.paths if path not in written}
