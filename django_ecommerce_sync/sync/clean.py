@@ -356,7 +356,10 @@ def _json(value: Any) -> Any:
         raise RecordError("control_character", "It has a NUL character.", value=value)
     if encoded.count(b"{") + encoded.count(b"[") > _MAX_DEPTH and _depth(value) > _MAX_DEPTH:
         raise RecordError("too_deep", f"It is nested deeper than {_MAX_DEPTH} levels.")
-    return msgspec.json.decode(encoded)
+    try:
+        return msgspec.json.decode(encoded)
+    except msgspec.MsgspecError as error:
+        raise RecordError("invalid_json", "It cannot be stored as JSON.", value=value) from error
 
 
 def _depth(value: Any) -> int:
