@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from django_ecommerce_sync.exceptions import ConfigurationError, FeedError
 from django_ecommerce_sync.feeds import CSV, BadRow, Stream
-from django_ecommerce_sync.feeds.document import Document
+from django_ecommerce_sync.feeds.document import CHUNK, Document
+from django_ecommerce_sync.feeds.formats.base import MAX_RECORD
 
 from .reading import FIELDS, codes
 
@@ -318,3 +319,18 @@ def test_any_bytes_are_rows_or_a_feed_error(content, size):
         with suppress(FeedError):
             for row in parse(CSV(columns=["sku", "name"]), content).rows:
                 assert isinstance(row, BadRow) or set(row) == {"sku", "name"}
+
+
+@pytest.mark.parametrize("beyond", [-1, 0, 1])
+def test_the_row_after_one_too_long_where_lines_end_in_a_carriage_return(beyond):
+    head = "sku,name\ra,"
+    size = (MAX_RECORD // CHUNK + 2) * CHUNK - len(head) - 1 + beyond  # the \r ends a piece
+    content = f"{head}{'x' * size}\rb,c\r".encode()
+    assert found(CSV(), content) == ["record_too_large", {"sku": "b", "name": "c"}]
+
+
+def test_a_header_of_very_many_columns():
+    """Names are compared by sight of all at once: each with each would take minutes."""
+    names = ",".join(f"c{number}" for number in range(80_000))
+    content = f"sku,{names}\na{',' * 80_000}\n".encode()
+    assert [row["sku"] for row in found(CSV(), content)] == ["a"]

@@ -10,6 +10,8 @@ from django_ecommerce_sync.models import Customer, Order, OrderLine, Product
 from django_ecommerce_sync.sync.clean import FieldsCleaner
 from tests.shop.models import Gadget
 
+from .conftest import product
+
 UTC = dt.UTC
 
 
@@ -286,3 +288,13 @@ def test_an_error_inside_a_list_names_the_row():
     with pytest.raises(RecordError) as caught:
         order.clean({"lines": [{"quantity": 1}, {"quantity": "two"}]})
     assert caught.value.field == "lines[1].quantity"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("number", ["1e400", "NaN"])
+def test_a_number_no_json_column_holds_rejects_its_record_alone(shop, number):
+    shop.rows = {"products": [product(1, color=Decimal(number)), product(2)]}
+    run = shop.sync()
+    issue = run.issues.get()
+    assert (issue.position, issue.field, issue.code) == (1, "attributes", "invalid_json")
+    assert run.counts_of("products")["created"] == 1

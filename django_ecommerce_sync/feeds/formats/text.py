@@ -171,12 +171,14 @@ class Lines:
     def _stretch(self) -> str:
         while chunk := self.file.read(CHUNK):
             text = self._decoded(chunk)
-            if len(self._rest) > MAX_RECORD:
+            if len(self._rest) > MAX_RECORD and not self._rest.endswith("\r"):
                 found = _LINE_END.search(text)
                 text = text[found.start() :] if found else ""
             text = self._rest + text
             end = text.rfind("\n") + 1 or text.rfind("\r", 0, -1) + 1
-            self._rest = text[end:] if len(text) - end <= MAX_RECORD else _TOO_LONG
+            self._rest = text[end:]
+            if len(self._rest) > MAX_RECORD:  # its end is kept, if it is the last we have
+                self._rest = _TOO_LONG + "\r" * self._rest.endswith("\r")
             if end:
                 return text[:end]
         text, self._rest = self._rest + self._decoded(b""), ""
