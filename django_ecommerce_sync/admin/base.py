@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from django.contrib import admin
 from django.contrib.admin.utils import quote
 from django.db import models
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -55,6 +55,26 @@ class HistoryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+
+class DetailAdmin(HistoryAdmin):
+    """History whose rows have pages with a template of their own."""
+
+    def about(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
+        """What the template of a row's page needs beside the row."""
+        raise NotImplementedError
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        obj = self.get_object(request, object_id)
+        about = self.about(request, obj) if obj is not None else {}
+        context = {**about, **(extra_context or {})}
+        return super().change_view(request, object_id, form_url, context)
 
 
 def link_name(link: SyncLink) -> str:

@@ -20,13 +20,13 @@ from ..conf import settings
 from ..exceptions import ConfigurationError
 from ..models import SyncRun
 from ..sync import cancel, dispatch, request_run, retry
-from .base import HistoryAdmin
+from .base import DetailAdmin
 
 #: Asks for a run: the run, and whether it is new.
 Wish = Callable[[], tuple[SyncRun, bool]]
 
 
-class RunControls(HistoryAdmin):
+class RunControls(DetailAdmin):
     """What a person may do with runs, as buttons and as actions of the list."""
 
     actions = ("retry_selected", "cancel_selected")

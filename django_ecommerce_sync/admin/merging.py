@@ -23,7 +23,7 @@ from django.views.decorators.http import require_POST
 from ..models import Merge, MergeCandidate
 from ..sync import merging
 from ..sync.merging import FieldMerge, MergeRefused
-from .base import NOTHING, HistoryAdmin, linked, model_linked
+from .base import NOTHING, DetailAdmin, linked, model_linked
 
 FIRST, SECOND = "first", "second"
 
@@ -49,7 +49,7 @@ class KindFilter(admin.SimpleListFilter):
         return records.filter(model=model._meta.label_lower) if model else records
 
 
-class MergingAdmin(HistoryAdmin):
+class MergingAdmin(DetailAdmin):
     """Records about rows: who may not see the rows does not see these either."""
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
@@ -116,21 +116,7 @@ class MergeCandidateAdmin(MergingAdmin):
             *super().get_urls(),
         ]
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        candidate = self.get_object(request, object_id)
-        context = {
-            **(self._about(request, candidate) if candidate else {}),
-            **(extra_context or {}),
-        }
-        return super().change_view(request, object_id, form_url, context)
-
-    def _about(self, request: HttpRequest, candidate: MergeCandidate) -> dict[str, Any]:
+    def about(self, request: HttpRequest, candidate: MergeCandidate) -> dict[str, Any]:
         """Both rows side by side, with what would be kept by default."""
         context = {
             "may_merge": candidate.merge_id is None
@@ -294,21 +280,12 @@ class MergeAdmin(MergingAdmin):
             *super().get_urls(),
         ]
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        record = self.get_object(request, object_id)
-        may_undo = (
-            record is not None
-            and record.undone_at is None
-            and self.has_change_rows_permission(request, record, "change", "add")
+    def about(self, request: HttpRequest, record: Merge) -> dict[str, Any]:
+        """Whether there is something to undo, and somebody who may."""
+        may_undo = record.undone_at is None and self.has_change_rows_permission(
+            request, record, "change", "add"
         )
-        context = {"may_undo": may_undo, **(extra_context or {})}
-        return super().change_view(request, object_id, form_url, context)
+        return {"may_undo": may_undo}
 
     @method_decorator(require_POST)
     def undo_merge(self, request: HttpRequest, pk: int) -> HttpResponse:

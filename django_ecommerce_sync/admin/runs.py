@@ -95,18 +95,7 @@ class SyncRunAdmin(RunControls):
         }
         return super().changelist_view(request, context)
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        run = self.get_object(request, object_id)
-        context = {**self._about(request, run), **(extra_context or {})} if run else extra_context
-        return super().change_view(request, object_id, form_url, context)
-
-    def _about(self, request: HttpRequest, run: SyncRun) -> dict[str, Any]:
+    def about(self, request: HttpRequest, run: SyncRun) -> dict[str, Any]:
         issues = run.issues.order_by("pk")
         number = issues.count()
         return {

@@ -97,3 +97,16 @@ def unique_key(row: models.Model) -> Iterator[None]:
             "id": other.pk,
         }
         raise Duplicate(row.sync_key, detail) from None
+
+
+class OptionsSerializer(serializers.Serializer[Any]):
+    """The options of a request; nobody shall believe that one we do not know was heeded."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, dict) and (unknown := sorted(set(data) - set(self.fields))):
+            allowed = ", ".join(self.fields)
+            raise serializers.ValidationError(
+                {name: [_("There is no such option; there is: %s.") % allowed] for name in unknown},
+                "unknown_field",
+            )
+        return super().to_internal_value(data)

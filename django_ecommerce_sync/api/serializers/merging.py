@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import OpenApiExample, extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
 from ...models import CandidateState, Merge, MergeCandidate
 from ...sync import merging
-from .base import ModelSerializer
+from .base import ModelSerializer, OptionsSerializer
 
 _MODEL_SCHEMA = {"type": "string", "pattern": f"^({'|'.join(merging.MERGEABLE)})$"}
 _STATE_SCHEMA = {"type": "string", "pattern": f"^({'|'.join(CandidateState.values)})$"}
@@ -154,7 +153,7 @@ class ChoicesField(serializers.DictField):
         )
     ]
 )
-class MergeRequestSerializer(serializers.Serializer[Any]):
+class MergeRequestSerializer(OptionsSerializer):
     """How to merge. An empty object leaves it to the rules."""
 
     survivor = serializers.IntegerField(
@@ -165,16 +164,6 @@ class MergeRequestSerializer(serializers.Serializer[Any]):
         help_text="Fields to take as they are from one side; the others are the survivor's, "
         "or the other row's where those are blank.",
     )
-
-    def to_internal_value(self, data: Any) -> Any:
-        """An unknown name is refused: nobody shall believe a choice was heeded."""
-        if isinstance(data, dict) and (unknown := sorted(set(data) - set(self.fields))):
-            allowed = ", ".join(self.fields)
-            raise serializers.ValidationError(
-                {name: [_("There is no such option; there is: %s.") % allowed] for name in unknown},
-                "unknown_field",
-            )
-        return super().to_internal_value(data)
 
 
 class MergeSerializer(ModelSerializer[Merge]):

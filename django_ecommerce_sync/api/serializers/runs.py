@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import (
     OpenApiExample,
     extend_schema_field,
@@ -14,7 +13,7 @@ from rest_framework import serializers
 
 from ...models import COUNTS, RunStatus, SyncIssue, SyncRun
 from ..fields import ChoiceField
-from .base import ModelSerializer
+from .base import ModelSerializer, OptionsSerializer
 
 _COUNTS_SCHEMA = {
     "type": "object",
@@ -167,23 +166,13 @@ class NamesField(serializers.ListField):
 @extend_schema_serializer(
     examples=[OpenApiExample("Only look", request_only=True, value={"dry_run": True})]
 )
-class RefreshSerializer(serializers.Serializer[Any]):
+class RefreshSerializer(OptionsSerializer):
     """What to bring up to date. An empty object means every feed, every stream."""
 
     feeds = NamesField(help_text="Left out: every feed that is configured.")
     streams = NamesField(help_text="Left out: every stream of each feed.")
     full = serializers.BooleanField(required=False, default=False)
     dry_run = serializers.BooleanField(required=False, default=False)
-
-    def to_internal_value(self, data: Any) -> Any:
-        """An unknown name is refused: nobody shall believe an address or a date was heeded."""
-        if isinstance(data, dict) and (unknown := sorted(set(data) - set(self.fields))):
-            allowed = ", ".join(self.fields)
-            raise serializers.ValidationError(
-                {name: [_("There is no such option; there is: %s.") % allowed] for name in unknown},
-                "unknown_field",
-            )
-        return super().to_internal_value(data)
 
 
 class RequestedRunSerializer(serializers.Serializer[Any]):
