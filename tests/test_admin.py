@@ -24,6 +24,7 @@ from django_ecommerce_sync.models import (
     SyncRun,
     SyncSchedule,
 )
+from tests.staff import staff
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -116,31 +117,19 @@ def rows():
     }
 
 
-def user(*permissions, is_superuser=False):
-    """A client logged in as staff with these permissions."""
-    staff = User.objects.create(
-        username=f"u{User.objects.count()}", is_staff=True, is_superuser=is_superuser
-    )
-    staff.user_permissions.set(Permission.objects.filter(codename__in=permissions))
-    client = Client()
-    client.force_login(staff)
-    client.user = staff
-    return client
-
-
 @pytest.fixture
 def root():
-    return user(is_superuser=True)
+    return staff(is_superuser=True)
 
 
 @pytest.fixture
 def viewer():
-    return user(*(f"view_{model._meta.model_name}" for model in MODELS))
+    return staff(*(f"view_{model._meta.model_name}" for model in MODELS))
 
 
 @pytest.fixture
 def operator():
-    return user("view_syncrun", "view_syncissue", "run_sync")
+    return staff("view_syncrun", "view_syncissue", "run_sync")
 
 
 def page(model, row=None):
@@ -180,7 +169,7 @@ class TestPages:
 
     @pytest.mark.parametrize("model", MODELS)
     def test_nobody_sees_them_without_permission(self, model, rows):
-        client = user()
+        client = staff()
         assert client.get(page(model)).status_code == 403
         assert client.get(page(model, rows[model])).status_code == 403
         assert Client().get(page(model)).status_code == 302

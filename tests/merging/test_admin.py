@@ -2,7 +2,6 @@
 
 import pytest
 from django.contrib import admin
-from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
 
@@ -10,6 +9,7 @@ from django_ecommerce_sync.admin.merging import merge_selected
 from django_ecommerce_sync.models import Customer, Merge, MergeCandidate, Product
 from django_ecommerce_sync.sync.merging import find, merge, propose
 from tests.merging.conftest import customer, link, order, picture, product
+from tests.staff import staff
 from tests.test_admin import EVIL, EVIL_ATTRIBUTE, Tags
 
 pytestmark = pytest.mark.django_db
@@ -21,20 +21,9 @@ DECIDE = (*LOOK, "change_mergecandidate", "change_merge")
 MERGE = (*DECIDE, "change_customer", "delete_customer", "add_customer")
 
 
-def someone(*permissions, is_superuser=False):
-    staff = User.objects.create(
-        username=f"u{User.objects.count()}", is_staff=True, is_superuser=is_superuser
-    )
-    staff.user_permissions.set(Permission.objects.filter(codename__in=permissions))
-    client = Client()
-    client.force_login(staff)
-    client.user = staff
-    return client
-
-
 @pytest.fixture
 def root():
-    return someone(is_superuser=True)
+    return staff(is_superuser=True)
 
 
 @pytest.fixture
@@ -241,33 +230,33 @@ class TestPermissions:
         product("A", gtin="4006381333931")
         product("B", gtin="4006381333931")
         find(Product)
-        clerk = someone(*LOOK)
+        clerk = staff(*LOOK)
         assert clerk.get(PAIRS).context["cl"].result_count == 1
         other = MergeCandidate.objects.get(model="ecommerce_sync.product")
         assert clerk.get(page(other)).status_code == 302  # as for a pair that is not there
-        assert someone("view_customer").get(PAIRS).status_code == 403
+        assert staff("view_customer").get(PAIRS).status_code == 403
 
     @pytest.mark.parametrize(
         "missing", ["change_mergecandidate", "change_customer", "delete_customer"]
     )
     def test_a_merge_needs_the_rights_to_change_and_to_delete(self, pair, missing):
-        clerk = someone(*set(MERGE) - {missing})
+        clerk = staff(*set(MERGE) - {missing})
         assert act(clerk, pair, "merge", versions=versions(pair)).status_code == 403
         assert 'value="Merge"' not in clerk.get(page(pair)).content.decode()
         assert not Merge.objects.exists()
-        assert 'value="Merge"' in someone(*MERGE).get(page(pair)).content.decode()
+        assert 'value="Merge"' in staff(*MERGE).get(page(pair)).content.decode()
 
     @pytest.mark.parametrize("missing", ["change_merge", "change_customer", "add_customer"])
     def test_taking_it_back_needs_the_rights_to_change_and_to_add(self, pair, missing):
         record = merge(*Customer.objects.all())
-        clerk = someone(*set(MERGE) - {missing})
+        clerk = staff(*set(MERGE) - {missing})
         assert act(clerk, record, "undo").status_code == 403
         assert "Undo the merge" not in clerk.get(page(record)).content.decode()
-        assert act(someone(*MERGE), record, "undo").status_code == 302
+        assert act(staff(*MERGE), record, "undo").status_code == 302
 
     def test_dismissing_needs_only_the_right_to_decide(self, pair):
-        assert act(someone(*LOOK), pair, "dismiss").status_code == 403
-        clerk = someone(*DECIDE)
+        assert act(staff(*LOOK), pair, "dismiss").status_code == 403
+        clerk = staff(*DECIDE)
         assert "They are two things" in clerk.get(page(pair)).content.decode()
         assert act(clerk, pair, "dismiss").status_code == 302
 
