@@ -12,6 +12,7 @@ EcommerceSyncError
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 
@@ -70,6 +71,11 @@ class RecordError(EcommerceSyncError):
         self.message = message
         self.field = field
         self.value = value
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # An exception's own way takes its arguments by position only.
+        fields = {"field": self.field, "value": self.value}
+        return partial(RecordError, self.code, self.message, **fields), ()
 
     def within(self, prefix: str) -> RecordError:
         """The same error, seen from one level further out (``lines[2]``)."""

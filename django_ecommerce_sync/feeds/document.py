@@ -39,6 +39,7 @@ class Document:
     headers: Mapping[str, str] = field(default_factory=dict)
     #: Whether the source said that nothing has changed; the document is empty then.
     unchanged: bool = False
+    _digest: str = field(default="", repr=False)
 
     @property
     def validators(self) -> dict[str, str]:
@@ -57,11 +58,13 @@ class Document:
 
     def digest(self) -> str:
         """A digest of the content, 32 hexadecimal characters."""
-        digest = blake2b(digest_size=16)
-        for chunk in chunks(self.rewind()):
-            digest.update(chunk)
-        self.rewind()
-        return digest.hexdigest()
+        if not self._digest:  # several streams may ask for it
+            digest = blake2b(digest_size=16)
+            for chunk in chunks(self.rewind()):
+                digest.update(chunk)
+            self.rewind()
+            self._digest = digest.hexdigest()
+        return self._digest
 
     def rewind(self) -> IO[bytes]:
         """The file, at its beginning."""

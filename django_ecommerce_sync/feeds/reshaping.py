@@ -203,18 +203,14 @@ def _sorted(
 
 
 def _packed(row: Row, named: Callable[[Payload], _Names]) -> tuple[_Names, bytes]:
-    """A row's names, and its content as bytes; of a bad one its error's."""
+    """A row's names, and the row as bytes: a bad one where it cannot be named."""
     names = _Names()
     if not isinstance(row, BadRow):
         try:
             names = named(row)
         except RecordError as error:
             row = BadRow(error)
-    content: Any = row
-    if isinstance(row, BadRow):
-        bad = row.error
-        content = (bad.code, bad.message, bad.field, bad.value)
-    return names, pickle.dumps(content, pickle.HIGHEST_PROTOCOL)
+    return names, pickle.dumps(row, pickle.HIGHEST_PROTOCOL)
 
 
 def _unpacked(found: Iterable[tuple[Any, ...]]) -> list[_Member]:
@@ -224,18 +220,11 @@ def _unpacked(found: Iterable[tuple[Any, ...]]) -> list[_Member]:
     for root, position, up, level, parent, content in found:
         size += len(content)
         if size <= MAX_GROUP:
-            members.append(_Member(root, position, up, level, parent, _row(content)))
+            row = pickle.loads(content)  # noqa: S301 - we wrote it ourselves, a moment ago
+            members.append(_Member(root, position, up, level, parent, row))
     if size > MAX_GROUP:
         message = f"The rows of the record have more than {MAX_GROUP:,} bytes together."
         bad = BadRow(RecordError("record_too_large", message))
         return [_Member(root, root, None, 0, None, bad)]
     members.sort(key=lambda member: member.position != member.root)
     return members
-
-
-def _row(content: bytes) -> Row:
-    row = pickle.loads(content)  # noqa: S301 - we wrote it ourselves, a moment ago
-    if isinstance(row, tuple):
-        code, message, field, value = row
-        return BadRow(RecordError(code, message, field=field, value=value))
-    return row  # type: ignore[no-any-return]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from django.db.models import F
@@ -96,15 +97,17 @@ class Absence:
         links = self.all_links.filter(object_id__in=object_ids).exclude(
             pk__in=self._not_met().filter(object_id__in=object_ids).values("pk")
         )
-        complete = {
-            (state.feed, state.stream): state.complete_run or 0
-            for state in StreamState.objects.all()
-        }
         return {
             link.object_id
             for link in links
-            if link.last_seen_run >= complete.get((link.feed, link.stream), 0)
+            if link.last_seen_run >= self._complete_runs.get((link.feed, link.stream), 0)
         }
+
+    @cached_property
+    def _complete_runs(self) -> dict[tuple[str, str], int]:
+        """The last complete run of each stream of each feed."""
+        states = StreamState.objects.exclude(complete_run=None)
+        return {(state.feed, state.stream): state.complete_run or 0 for state in states}
 
     def _visible(self, object_ids: Collection[str]) -> dict[Any, str]:
         pks = [self.target.table.pk.to_python(object_id) for object_id in object_ids]

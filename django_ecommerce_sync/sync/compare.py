@@ -24,11 +24,7 @@ def new_row(item: Item, target: Target, *, currency: str) -> None:
     _complete(item, target)
     for name in target.required:
         if name not in item.values:
-            raise RecordError(
-                "required",
-                f"A new {target.model._meta.verbose_name} needs it; the feed does not carry it.",
-                field=name,
-            )
+            raise target.lacks(name)
     for name, make in target.own_defaults.items():
         if name not in item.values:
             item.values[name] = make()
@@ -56,8 +52,11 @@ def warnings_about(item: Item, target: Target) -> Iterator[tuple[str, str]]:
     """What the model finds strange in a record that is applied: pairs of code and sentence."""
     find = getattr(target.model, "sync_warnings", None)
     if find is not None:
-        wanted = {name: rows.wanted for name, rows in item.children.items()}
-        yield from find({**item.values, **wanted}, item.row or {})
+        values = item.values
+        if item.children:
+            wanted = {name: rows.wanted for name, rows in item.children.items()}
+            values = {**values, **wanted}
+        yield from find(values, item.row or {})
 
 
 def _take_children(item: Item, target: Target) -> None:

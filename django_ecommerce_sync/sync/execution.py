@@ -257,7 +257,7 @@ class StreamExecution:
         changes.counts["read"] = 1
         external_id = key = ""
         if not isinstance(payload, BadRow):
-            external_id, key = self.matcher.identify(payload), self.matcher.key_text(payload)
+            external_id, key = self.target.identify(payload), self.matcher.key_text(payload)
         reason = f"The database refused the row ({type(error).__name__} {_number(error)})."
         changes.reject(Item(position, {}, external_id, ""), RecordError("db_rejected", reason), key)
         return changes
@@ -266,7 +266,7 @@ class StreamExecution:
         """Whether a retry is about this row."""
         position, payload = row
         ids, positions = self.wanted or (set(), set())
-        external_id = "" if isinstance(payload, BadRow) else self.matcher.identify(payload)
+        external_id = "" if isinstance(payload, BadRow) else self.target.identify(payload)
         return external_id in ids or position in positions
 
     def _apply(self, changes: Changes) -> Report:

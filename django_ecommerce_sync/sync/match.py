@@ -86,13 +86,6 @@ class Matcher:
             changes.newest = newest_of(item.source_updated_at for item in landing)
         return changes
 
-    def identify(self, payload: Payload) -> str:
-        """The record's external id in its one spelling, or "" where it has none."""
-        external_id = self.stream.identify(payload, self.target.key)
-        if self.stream.external_id is None:
-            return self.target.normalize_key(external_id)
-        return external_id
-
     def key_text(self, payload: Payload) -> str:
         """The record's key as far as it can be told, to find the record by; no e-mail address."""
         if self.key_is_personal:
@@ -143,7 +136,7 @@ class Matcher:
                 yield item
 
     def _checked_id(self, payload: Payload) -> str:
-        external_id = self.identify(payload)
+        external_id = self.target.identify(payload)
         if not external_id and self.stream.external_id is not None:
             raise RecordError("required", "The record has no id.", field="external_id")
         try:
@@ -259,9 +252,7 @@ class Matcher:
         return item.source_updated_at is None or item.known_time is not None
 
     def _clean(self, item: Item) -> Row:
-        values = self.target.cleaner.clean(self.stream.map(item.payload))
-        if self.target.currency:
-            values.setdefault("currency", self.target.currency)
+        values = self.target.values(item.payload)
         if not item.external_id and not values.get(self.target.key):
             raise RecordError(
                 "invalid_key", "The record has neither an id nor a key.", field=self.target.key

@@ -26,20 +26,11 @@ class Preview:
         """
         if isinstance(row, BadRow):
             raise row.error
-        if not self.identify(row) and self.stream.external_id is not None:
+        if not self.target.identify(row) and self.stream.external_id is not None:
             raise RecordError("required", "The record has no id.", field="external_id")
-        values = self.target.cleaner.clean(self.stream.map(row))
-        if self.target.currency:
-            values.setdefault("currency", self.target.currency)
+        values = self.target.values(row)
         self._require(values)
         return values
-
-    def identify(self, payload: Payload) -> str:
-        """The record's id in the feed, or its key where it has no id of its own."""
-        external_id = self.stream.identify(payload, self.target.key)
-        if self.stream.external_id is None:
-            return self.target.normalize_key(external_id)
-        return external_id
 
     def key(self, payload: Payload) -> str:
         """The record's key in its one spelling, "" where it carries none."""
@@ -49,9 +40,4 @@ class Preview:
         fields = self.target.table.fields
         for column in self.target.required:
             if fields[column].name not in values:
-                raise RecordError(
-                    "required",
-                    f"A new {self.target.model._meta.verbose_name} needs it; the feed does not "
-                    "carry it.",
-                    field=fields[column].name,
-                )
+                raise self.target.lacks(fields[column].name)

@@ -12,8 +12,8 @@ from django.db import DEFAULT_DB_ALIAS, connections, models, router
 from django.db.models import UniqueConstraint
 from django.utils import timezone
 
-from ..exceptions import ConfigurationError
-from ..feeds import Stream
+from ..exceptions import ConfigurationError, RecordError
+from ..feeds import Payload, Stream
 from ..feeds.mapping import Lines
 from ..models import KeyField
 from .clean import FieldsCleaner
@@ -27,6 +27,7 @@ class Target:
     """Where a stream's records go."""
 
     def __init__(self, stream: Stream, feed: str) -> None:
+        self.stream = stream
         self.model = model_of(stream)
         self.label = self.model._meta.label_lower
         self.key = stream.key or getattr(self.model, "sync_key", "")
@@ -132,6 +133,26 @@ class Target:
             row["version"] += 1
             touched.append("version")
         return tuple(touched)
+
+    def identify(self, payload: Payload) -> str:
+        """The record's external id in its one spelling, or "" where it has none."""
+        external_id = self.stream.identify(payload, self.key)
+        return self.normalize_key(external_id) if self.stream.external_id is None else external_id
+
+    def values(self, payload: Payload) -> Row:
+        """The record's clean values by field name; raises ``RecordError``."""
+        values = self.cleaner.clean(self.stream.map(payload))
+        if self.currency:
+            values.setdefault("currency", self.currency)
+        return values
+
+    def lacks(self, field: str) -> RecordError:
+        """Why a record without that field cannot become a new row."""
+        return RecordError(
+            "required",
+            f"A new {self.model._meta.verbose_name} needs it; the feed does not carry it.",
+            field=field,
+        )
 
     def normalize_key(self, text: str) -> str:
         """A key in its one spelling, or "" if it can be none."""

@@ -74,10 +74,10 @@ class MappingChecks(Declaration):
         """The source's own id is in every record, in no two, and the same every time."""
         if stream.external_id is None:
             pytest.skip("The stream has no external_id; its key identifies a record.")
-        ids = [preview.identify(row) for row in mapped]
+        ids = [preview.target.identify(row) for row in mapped]
         refuse_twins(stream, "external_id", ids)
         later = Preview(source.feed().stream(stream.name), source.name)
-        if [later.identify(row) for row in mapped] != ids:
+        if [later.target.identify(row) for row in mapped] != ids:
             fail(
                 f"The external_id of stream '{stream.name}' is another one the second time: "
                 "every run would take old records for new ones. Take it from the record."

@@ -105,7 +105,7 @@ def identities(source: Rehearsal, names: list[str]) -> set[tuple[str, str]]:
         preview = Preview(stream, source.name)
         for row in source.read(stream).payloads:
             key = preview.key(row)
-            found.add((preview.target.label, key) if key else (name, preview.identify(row)))
+            found.add((preview.target.label, key) if key else (name, preview.target.identify(row)))
     return found
 
 
