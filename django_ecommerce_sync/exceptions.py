@@ -4,6 +4,7 @@ EcommerceSyncError
 ├── ConfigurationError      a setting or a feed class is wrong: nothing can start
 │   └── FeedNotFound        no feed has that alias
 ├── AlreadyRunning          another run holds the feed: nothing starts
+├── MergeRefused            two rows cannot become one, or two again: nothing is written
 ├── LeaseLost               another worker took the run over: this one stops, writing nothing
 ├── FeedError               the feed cannot be read: the run fails
 │   └── FeedUnreachable     no answer, or no permission: the run fails, a later one may succeed
@@ -35,6 +36,15 @@ class AlreadyRunning(EcommerceSyncError):
         super().__init__(f"Feed '{feed}' is already queued or running as run {run_id}.")
         self.feed = feed
         self.run_id = run_id
+
+
+class MergeRefused(EcommerceSyncError):
+    """A merge or its undoing cannot be: nothing was written. ``code`` is for programs."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
 
 
 class LeaseLost(EcommerceSyncError):

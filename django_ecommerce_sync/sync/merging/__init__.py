@@ -1,5 +1,6 @@
 """Likely duplicates among customers and products: found, merged, and parted again."""
 
+from ...exceptions import MergeRefused
 from .candidates import (
     LEAST_SCORE,
     MERGEABLE,
@@ -13,7 +14,6 @@ from .candidates import (
 from .fields import FieldMerge, field_names
 from .merges import changed_fields, merge
 from .pairs import Outcome, both, merge_all, merge_candidate, ordered, preview, rows_of
-from .refused import MergeRefused
 from .undoing import undo
 
 __all__ = [

@@ -11,12 +11,12 @@ from typing import Any
 from django.db import IntegrityError, models, router, transaction
 from django.utils import timezone
 
+from ...exceptions import MergeRefused
 from ...models import CandidateState, Customer, MergeCandidate, Product
 from .blocks import Blocks, SkippedBlocks
 from .customers import CustomerRules
 from .likeness import Likeness, Reason, Rules
 from .products import ProductRules
-from .refused import MergeRefused
 
 #: The models whose rows can be merged, under the names the doors give them.
 MERGEABLE: dict[str, type[models.Model]] = {"customers": Customer, "products": Product}

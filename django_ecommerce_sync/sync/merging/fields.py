@@ -8,8 +8,8 @@ from typing import Any
 
 from django.db import models
 
+from ...exceptions import MergeRefused
 from ...models import MoneyField
-from .refused import MergeRefused
 
 SURVIVOR, OTHER = "survivor", "other"
 #: Which row a field is taken from, where somebody says so.

@@ -7,12 +7,12 @@ from typing import Any
 from django.db import models
 from django.utils import timezone
 
+from ...exceptions import MergeRefused
 from ...models import CandidateState, Merge, MergeCandidate
 from . import relations, rows
 from .candidates import name_of
 from .fields import Choices, merged_fields
 from .links import move_links
-from .refused import MergeRefused
 from .transactions import in_one_go, locked
 
 #: Columns of the survivor that change with every merge.

@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 
 from django.db import models
 
+from ...exceptions import MergeRefused
 from ...models import CandidateState, Merge, MergeCandidate
 from . import relations
 from .candidates import model_of
 from .fields import Choices, FieldMerge, merged_fields
 from .links import links_of
 from .merges import merge
-from .refused import MergeRefused
 from .transactions import present
 
 #: Candidates read at a time.

@@ -12,8 +12,8 @@ from django.db.models import F
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
+from ...exceptions import MergeRefused
 from ...models import SyncedModel
-from .refused import MergeRefused
 
 #: Rows moved back in one statement.
 _CHUNK = 500

@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 
 from django.db import OperationalError, models, router, transaction
 
+from ...exceptions import MergeRefused
 from ...models import ACTIVE, SyncRun
 from ..faults import is_passing
-from .refused import MergeRefused
 
 #: How often a merge is tried that a deadlock or a locked database has turned away.
 _ATTEMPTS = 5

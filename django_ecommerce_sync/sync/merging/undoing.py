@@ -8,11 +8,11 @@ from django.db import models
 from django.db.models import F
 from django.utils import timezone
 
+from ...exceptions import MergeRefused
 from ...models import CandidateState, Merge, MergeCandidate
 from . import relations, rows
 from .candidates import model_of
 from .links import return_links
-from .refused import MergeRefused
 from .transactions import in_one_go, locked
 
 
