@@ -92,6 +92,7 @@ class LocalServer(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # else the body waits for the headers' receipt
     server: LocalServer
 
     def do_GET(self) -> None:

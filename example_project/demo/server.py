@@ -45,6 +45,7 @@ class CatalogueHandler(BaseHTTPRequestHandler):
     """One page of one stream."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # else the body waits for the headers' receipt
     server: CatalogueServer
 
     def do_GET(self) -> None:

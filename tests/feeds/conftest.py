@@ -29,6 +29,7 @@ class Server:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True  # else the body waits for the headers' receipt
 
             def do_GET(self):
                 request = Request(self)

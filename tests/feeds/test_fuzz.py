@@ -496,8 +496,6 @@ def test_a_walk_ends_whatever_the_source_answers(server, paginator, answers):
         return 200, headers, json.dumps(document).encode()
 
     server.answer, server.requests = answer, []
-    # Head and body are sent apart, and the second would wait for the first's receipt.
-    server.http.RequestHandlerClass.disable_nagle_algorithm = True
     stream = Stream("products", path="items", records="items", fields=FIELDS)
     read = 0
     with (
