@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from django_ecommerce_sync.exceptions import FeedError
 from django_ecommerce_sync.feeds import XML, XMLFeed
+from django_ecommerce_sync.feeds.formats.xml import _HEAD, _PIECE
 
 from .reading import found, parse
 
@@ -170,3 +171,19 @@ def test_memory_stays_bounded(tmp_path):
 def test_any_text_is_rows_or_a_feed_error(text):
     with suppress(FeedError):
         list(parse(XML(), f"<r><item>{text}</item></r>".encode()).rows)
+
+
+@pytest.mark.parametrize("cut", [3, 12, 40])
+def test_a_document_type_is_seen_wherever_the_first_piece_ends(cut):
+    head = f"<?xml version='1.0'?><!--{' ' * _HEAD}"[: _HEAD - cut - 3] + "-->"
+    content = f"{head}<!DOCTYPE feed [<!ENTITY a 'b'>]><feed><item><sku>&a;</sku></item></feed>"
+    with pytest.raises(FeedError) as caught:
+        parse(XML(), content.encode())
+    assert caught.value.code == "xml_forbidden"
+
+
+def test_the_last_rows_are_there_however_late_the_parser_is():
+    """From 2.6 on expat waits for more before it looks at an unfinished element again."""
+    name = "x" * (2 * _PIECE)
+    content = f"<feed><item sku='a'/><item name='{name}' sku='b'/></feed>".encode()
+    assert [row["@sku"] for row in parse(XML(), content).rows] == ["a", "b"]

@@ -170,8 +170,8 @@ def _check_part(archive: ZipFile, part: ZipInfo, label: str) -> None:
         try:
             while chunk := file.read(CHUNK):
                 parser.feed(chunk)
-            gap.check(part.file_size)
             parser.close()
+            gap.check(part.file_size)
             gap.check_shared(part.file_size)
         except ParseError as error:
             line, column = error.position

@@ -180,6 +180,7 @@ def _parsed(document: Document, records: _Records) -> Iterator[list[Row]]:
             if held > MAX_HELD:
                 raise FeedError("record_too_large", f"a record has more than {MAX_HELD:,} bytes")
         parser.close()
+        yield records.take(parser.read_events())  # newer versions of expat may have put some off
     except ParseError as error:
         line, column = error.position
         raise FeedError(
@@ -203,6 +204,8 @@ def forbid_dtd(document: Document) -> None:
     try:
         while not begun and (chunk := file.read(_HEAD)):
             parser.feed(chunk)
+        if not begun:
+            parser.close()  # what expat has put off
     except DefusedXmlException:
         raise FeedError("xml_forbidden", f"{document.label} has a DTD; none is read.") from None
     except (ParseError, ValueError, LookupError):
