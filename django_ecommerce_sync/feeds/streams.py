@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import re
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field
@@ -67,6 +68,19 @@ class Archive:
     max_ratio: float = 0.1
 
 
+class Policy(enum.StrEnum):
+    """Whose word counts for a field that the feed carries."""
+
+    #: The feed's, whenever it changes: the rule unless another is declared.
+    SOURCE = "source"
+    #: The feed's, as long as the row has nothing there.
+    FILL = "fill"
+    #: The feed's for a row it creates; afterwards ours.
+    CREATE = "create"
+    #: Ours: the feed's value is never written.
+    NEVER = "never"
+
+
 @dataclass(frozen=True)
 class Stream:
     """One kind of record: where it is, which model it becomes, what identifies it.
@@ -108,6 +122,8 @@ class Stream:
     #: A list inside each row whose elements are the records; each has the outer row as
     #: ``parent``.
     each: str = ""
+    #: Model field → ``source``, ``fill``, ``create`` or ``never``; see ``Policy``.
+    policy: Mapping[str, str] = field(default_factory=dict)
     #: Whether no rows at all is good news.
     allow_empty: bool = False
     #: The part of its rows a stream may lose from one complete run to the next before the run
