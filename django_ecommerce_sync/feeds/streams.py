@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from ..exceptions import ConfigurationError
-from .mapping import Converter, Fields, converter, identifier, paths
+from .mapping import Converter, Fields, converter, identifier, own_identifier, paths
 from .records import Payload
 
 #: The models of the streams everybody has; any other stream names its own.
@@ -169,7 +169,7 @@ class Stream:
     def identify(self, payload: Payload, key: str) -> str:
         """The record's id in the feed, or "" without one; ``key`` is the model's key field."""
         if self.external_id is not None:
-            return identifier(self._id_source.extract(payload))
+            return own_identifier(self._id_source.extract(payload))
         return self.key_of(payload, key)
 
     def key_of(self, payload: Payload, key: str) -> str:

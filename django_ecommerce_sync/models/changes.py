@@ -47,10 +47,7 @@ class SyncChange(models.Model):
         verbose_name = _("change")
         verbose_name_plural = _("changes")
         ordering = ["-id"]
-        indexes = [
-            models.Index(fields=["object_id", "model"], name="ecs_change_object"),
-            models.Index(fields=["at"], name="ecs_change_at"),
-        ]
+        indexes = [models.Index(fields=["object_id", "model"], name="ecs_change_object")]
 
     def __str__(self) -> str:
         return f"{self.model} {self.object_id} {self.action}"

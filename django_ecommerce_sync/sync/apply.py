@@ -9,6 +9,7 @@ from typing import Any
 from ..models import SyncLink
 from .changes import HELD, STALE, Changes, Item, Link
 from .compare import child_rows
+from .history import history
 from .report import Report
 from .table import Row, Table
 from .target import Target, defaults_of
@@ -27,6 +28,7 @@ class Applier:
         #: What all links of the stream have in common.
         self.place = {"feed": feed, "stream": stream, "model": target.label}
         self.links = Table(SyncLink, target.connection)
+        self.history = history(target, feed=feed, stream=stream, run=run)
 
     def apply(self, changes: Changes) -> Report:
         """Write rows, child rows and links, in the order of their keys; report what was done."""
@@ -36,6 +38,8 @@ class Applier:
         self._insert(create)
         self._write_children(update + create)
         self._write_links(create, update, changes)
+        if self.history is not None:
+            self.history.write(create, update)
         self._mark_seen(changes.seen)
         if changes.newest is not None:
             self._mark_stale(changes.seen)

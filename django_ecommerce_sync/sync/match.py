@@ -267,8 +267,7 @@ class Matcher:
             raise RecordError(
                 "invalid_key", "The record has neither an id nor a key.", field=self.target.key
             )
-        if self.ownership.is_shared:
-            item.lacks = self.ownership.lacks(values)
+        item.lacks = self.ownership.lacks(values)
         return values
 
     def _without_errors(

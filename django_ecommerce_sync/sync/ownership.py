@@ -54,6 +54,7 @@ class Ownership:
         fields: Sequence[Field[Any, Any]] = target.model._meta.concrete_fields
         self._columns = {field.name: field.attname for field in fields}
         self._amounts = {field.attname for field in fields if isinstance(field, MoneyField)}
+        self._mapped = sorted(map(self._column, stream.fields))
         self.priority = priority_of(feed)
         self.policies = {self._column(n): p for n, p in policies_of(feed, stream).items()}
         self.fellows = sorted(self._fellows(), key=lambda one: (one.feed, one.stream))
@@ -66,14 +67,9 @@ class Ownership:
         policies = {name: str(policy) for name, policy in self.policies.items()}
         return [policies, self.priority, *map(_ordered, self.fellows)]
 
-    @property
-    def is_shared(self) -> bool:
-        """Whether other streams write the same model, so that links must tell what they carry."""
-        return bool(self.fellows)
-
     def lacks(self, values: Row) -> str:
         """The fields the stream maps and a record does not carry."""
-        return " ".join(sorted(set(map(self._column, self.stream.fields)) - values.keys()))
+        return " ".join([name for name in self._mapped if name not in values])
 
     def strip_new(self, item: Item) -> None:
         """Take away what even a new row does not get from this feed."""
@@ -173,7 +169,7 @@ class Ownership:
 
     def _fellows(self) -> Iterator[Fellow]:
         for alias in settings.FEEDS:
-            for stream in _streams(alias):
+            for stream in streams_of(alias):
                 if (alias, stream.name) == (self.feed, self.stream.name):
                     continue
                 if stream.model_label.lower() == self.target.label:
@@ -235,7 +231,8 @@ def _hold_values(item: Item) -> None:
             del item.values[name]
 
 
-def _streams(alias: str) -> Sequence[Stream]:
+def streams_of(alias: str) -> Sequence[Stream]:
+    """The streams of a configured feed; none if it cannot be built."""
     try:
         with get_feed(alias) as source:
             return source.streams

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from ...conf import settings
 from ...models import ACTIVE, RevokedToken, RunStatus, SyncIssue, SyncRun
+from ...sync.history import forget
 from . import arguments
 from .base import Options, Subcommand
 from .console import Console
@@ -38,6 +39,7 @@ class Prune(Subcommand):
         old = finished_before(days).exclude(pk__in=last_successful())
         issues = delete(SyncIssue.objects.filter(run__in=old))
         runs = delete(old)
+        forget(timezone.now() - timedelta(days=settings.KEEP_CHANGES_DAYS))
         delete(RevokedToken.objects.filter(expires_at__lt=timezone.now()))
         if options["format"] == "json":
             console.document({"runs": runs, "issues": issues, "days": days})
