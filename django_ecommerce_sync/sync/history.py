@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -11,6 +11,7 @@ from itertools import chain
 from typing import Any
 from uuid import UUID
 
+from django.apps import apps
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
@@ -127,7 +128,8 @@ def provenance(row: models.Model) -> dict[str, Origin]:
 def forget(before: datetime) -> int:
     """Delete what was written down earlier; returns how many entries went.
 
-    An entry that still tells where a present value comes from stays, without the values.
+    An entry that still tells where a present value comes from stays, without the values; the
+    entries of rows that are gone do not.
     """
     gone = 0
     last = ("", "")
@@ -149,8 +151,10 @@ def _old_rows(before: datetime, *, after: tuple[str, str]) -> list[tuple[str, st
 def _forget_entries(entries: Sequence[SyncChange], before: datetime) -> int:
     """Of all entries of some rows, in their order, drop what is old and was overtaken."""
     latest: dict[tuple[str, str, str], int] = {}
+    there = _still_there(entries)
     for one in entries:
-        latest.update({(one.model, one.object_id, name): one.pk for name in one.fields})
+        if (one.model, one.object_id) in there:
+            latest.update({(one.model, one.object_id, name): one.pk for name in one.fields})
     current: dict[int, list[str]] = defaultdict(list)
     for (_, _, name), pk in latest.items():
         current[pk].append(name)
@@ -161,6 +165,20 @@ def _forget_entries(entries: Sequence[SyncChange], before: datetime) -> int:
             SyncChange.objects.filter(pk=one.pk).update(fields=kept)
     gone = SyncChange.objects.filter(pk__in=[one.pk for one in old if one.pk not in current])
     return gone.delete()[0]
+
+
+def _still_there(entries: Iterable[SyncChange]) -> set[tuple[str, str]]:
+    """Of the rows the entries are about, those that exist: pairs of model and primary key."""
+    by_model: dict[str, set[str]] = defaultdict(set)
+    for one in entries:
+        by_model[one.model].add(one.object_id)
+    return {
+        (label, str(pk))
+        for label, pks in by_model.items()
+        for pk in apps.get_model(label)
+        ._base_manager.filter(pk__in=pks)
+        .values_list("pk", flat=True)
+    }
 
 
 def personal_fields(model: type[models.Model]) -> frozenset[str]:

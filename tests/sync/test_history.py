@@ -190,6 +190,15 @@ def test_old_entries_go_but_for_the_word_on_present_values(shop):
     assert SyncChange.objects.exclude(object_id=str(row.pk)).count() == 1
 
 
+def test_old_entries_of_a_row_that_is_gone_go(shop):
+    shop.rows = {"products": [product(1), product(2)]}
+    shop.sync()
+    Product.objects.get(sku="SKU-1").delete()
+
+    assert forget(timezone.now()) == 1
+    assert SyncChange.objects.get().object_id == str(Product.objects.get().pk)
+
+
 def test_entries_are_forgotten_whatever_the_number_of_rows(shop, monkeypatch):
     monkeypatch.setattr("django_ecommerce_sync.sync.history._ROWS", 2)
     shop.rows = {"products": [product(n) for n in range(1, 8)]}
