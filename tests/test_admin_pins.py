@@ -1,5 +1,7 @@
 """The admin's pins, and where the values of a row come from."""
 
+from html import unescape
+
 import pytest
 from django.contrib.auth.models import User
 from django.urls import reverse
@@ -127,3 +129,18 @@ def test_a_new_row_has_no_pins(client, page):
     html = client.get(reverse("admin:ecommerce_sync_product_add")).content.decode()
 
     assert "pin_name" not in html
+
+
+def test_a_row_leads_to_its_changes(client, page, sync):
+    sync({**ROW, "price": "12.00"})
+    html = page().content.decode()
+    link = html[html.index(reverse("admin:ecommerce_sync_syncchange_changelist")) :]
+    link = unescape(link[: link.index('"')])
+
+    listed = client.get(link).content.decode()
+    assert listed.count('class="field-at') == 2
+
+    entry = SyncChange.objects.get(action="updated")
+    detail = reverse("admin:ecommerce_sync_syncchange_change", args=[entry.pk])
+    cells = "<th>price</th><td>10.0000</td><td>12.0000</td>"
+    assert cells in client.get(detail).content.decode()

@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import NoReverseMatch, reverse
 from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
+from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
@@ -73,7 +74,7 @@ class SyncedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         super().save_model(request, obj, form, change)
         record_edit(obj, {name: form.initial.get(name) for name in edited}, request.user)
 
-    @admin.display(description="")
+    @admin.display(description=_("values"))
     def value_origins(self, row: models.Model) -> SafeString | str:
         """A table: field, feed or person, run, time."""
         origins = provenance(row)
@@ -83,7 +84,12 @@ class SyncedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             if field.name in origins
         )
         table = format_html_join("", "<tr><th>{}</th><td>{}</td><td>{}</td><td>{}</td></tr>", lines)
-        return format_html("<table>{}</table>", table) if table else str(_("nothing is known"))
+        if not table:
+            return str(_("nothing is known"))
+        address = reverse("admin:ecommerce_sync_syncchange_changelist")
+        query = urlencode({"model": row._meta.label_lower, "object_id": row.pk})
+        all_changes = format_html('<a href="{}?{}">{}</a>', address, query, _("all changes"))
+        return format_html("<table>{}</table><p>{}</p>", table, all_changes)
 
     @admin.display(description=_("records in feeds"))
     def feed_records(self, row: models.Model) -> SafeString | str:
