@@ -21,6 +21,7 @@ from rest_framework.permissions import AllowAny
 from .. import __version__
 from ..models import (
     Availability,
+    ChangeAction,
     CustomerStatus,
     FulfillmentStatus,
     IssueState,
@@ -55,6 +56,7 @@ TAGS = {
 _generator: Any = SchemaGenerator
 _ENUMS = (
     Availability,
+    ChangeAction,
     CustomerStatus,
     FulfillmentStatus,
     IssueState,

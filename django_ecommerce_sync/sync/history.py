@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -17,7 +18,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from ..conf import settings
-from ..models import ChangeAction, Merge, SyncChange, SyncLink
+from ..models import ChangeAction, Merge, SyncChange, SyncedModel, SyncLink
 from .changes import Item
 from .ownership import streams_of
 from .table import Row, Table
@@ -86,17 +87,38 @@ def record_edit(row: models.Model, before: Mapping[str, Any], user: Any) -> None
     """
     if not (settings.CHANGE_LOG and before):
         return
-    personal = personal_fields(type(row))
+    unsaid = personal_fields(type(row)) | {*getattr(row, "sync_children", ())}
     SyncChange.objects.create(
         model=row._meta.label_lower,
         object_id=str(row.pk),
         action=ChangeAction.EDITED,
         fields={
-            name: None if name in personal else [_plain(old), _plain(_value(row, name))]
+            name: None if name in unsaid else [_plain(old), _plain(_value(row, name))]
             for name, old in before.items()
+            if name != "pinned"
         },
         user=user if getattr(user, "pk", None) else None,
     )
+
+
+@contextmanager
+def edits(row: SyncedModel, user: Any, children: Iterable[str] = ()) -> Iterator[None]:
+    """Write down what a person changes in ``row`` inside; ``children`` are child rows sent."""
+    if not settings.CHANGE_LOG:
+        yield
+        return
+    before, version = _editable_values(row), row.version
+    yield
+    after = _editable_values(row)
+    changed = {name: old for name, old in before.items() if after[name] != old}
+    if row.version != version:
+        changed |= dict.fromkeys(children)
+    record_edit(row, changed, user)
+
+
+def _editable_values(row: models.Model) -> dict[str, Any]:
+    fields = row._meta.concrete_fields
+    return {field.name: getattr(row, field.attname) for field in fields if field.editable}
 
 
 @dataclass(frozen=True, slots=True)
