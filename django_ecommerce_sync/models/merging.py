@@ -31,7 +31,7 @@ class Merge(models.Model):
     row = models.JSONField(_("the merged row"), default=dict, blank=True)
     # changes: {column of the survivor: {"before": value, "after": value}}
     changes = models.JSONField(_("changes"), default=dict, blank=True)
-    # moved: {"links": [[id, hash]], "merges": [id], relation: [id]}
+    # moved: {"links": [[id, hash, merged_row]], "merges": [id], relation: [id]}
     moved = models.JSONField(_("moved"), default=dict, blank=True)
     merged_by = models.ForeignKey(
         django_settings.AUTH_USER_MODEL,

@@ -282,12 +282,6 @@ class TestFeeds:
         assert picture() == before
         assert shop.counts("customers") == {"read": 2, "unchanged": 2}
 
-    def test_a_record_that_changes_after_a_merge_is_written_into_the_survivor(self, shop):
-        merge(*self.rows())
-        shop.rows["customers"][1]["phone"] = "6"
-        assert shop.counts("customers") == {"read": 2, "updated": 1, "unchanged": 1}
-        assert Customer.objects.get().phone == "6"
-
     def test_and_after_the_undoing_both_rows_are_as_their_records_say(self, shop):
         record = merge(*self.rows())
         shop.rows["customers"][1]["phone"] = "6"
