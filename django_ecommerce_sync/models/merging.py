@@ -19,7 +19,8 @@ class Merge(models.Model):
     """That a row was merged into another one, with all it takes to undo it.
 
     ``survivor_id`` is whoever holds the row now: it changes when the survivor is merged itself.
-    What the merged row was like is personal data, so it goes with the survivor, and at an undo.
+    What the merged row was like is personal data, so it goes with the survivor, at an undo, and
+    after ``KEEP_MERGES_DAYS``.
     """
 
     model = KeyField(_("model"), max_length=100)
@@ -51,6 +52,8 @@ class Merge(models.Model):
         verbose_name=_("undone by"),
     )
     undone_at = models.DateTimeField(_("undone at"), null=True, blank=True)
+    #: When what it takes to undo the merge was deleted because it was old.
+    expired_at = models.DateTimeField(_("can no longer be undone since"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("merge")
@@ -60,6 +63,11 @@ class Merge(models.Model):
 
     def __str__(self) -> str:
         return f"{self.model.rpartition('.')[2]} {self.other_id} → {self.survivor_id}"
+
+    @property
+    def can_be_undone(self) -> bool:
+        """Whether what it takes is still there; the rows themselves may be in the way."""
+        return self.undone_at is None and self.expired_at is None
 
 
 class CandidateState(models.TextChoices):

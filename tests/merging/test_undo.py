@@ -1,8 +1,11 @@
 """A merge taken back: all as before, unless something has happened in between."""
 
+from datetime import timedelta
+
 import pytest
 from django.contrib.auth.models import User
 from django.db import connection, transaction
+from django.utils import timezone
 
 from django_ecommerce_sync.models import (
     CandidateState,
@@ -16,13 +19,14 @@ from django_ecommerce_sync.models import (
 )
 from django_ecommerce_sync.sync.merging import (
     MergeRefused,
+    expire,
     find,
     merge,
     merge_candidate,
     propose,
     undo,
 )
-from tests.merging.conftest import customer, link, order, picture, product
+from tests.merging.conftest import customer, link, order, picture, product, read
 from tests.sync.conftest import customer as record_of_customer
 from tests.sync.conftest import product as record_of_product
 
@@ -128,6 +132,53 @@ def test_the_pair_is_dismissed_and_not_found_again(db):
     candidate.refresh_from_db()
     assert candidate.state == CandidateState.DISMISSED
     assert find(Customer).found == 0
+
+
+class TestExpiry:
+    """After some time what the merged row was like is nobody's business any more."""
+
+    @pytest.fixture
+    def merges(self, ann, anna):
+        """An old merge, a younger one, and one that was taken back."""
+        third, fourth = customer("c@example.com", phone="5"), customer("d@example.com")
+        undone = merge(ann, fourth)
+        undo(undone)
+        old, young = merge(ann, anna), merge(ann, third)
+        Merge.objects.exclude(pk=young.pk).update(merged_at=timezone.now() - timedelta(days=91))
+        return old, young, undone
+
+    def test_old_merges_lose_what_it_takes_to_undo_them(self, merges):
+        old, young, undone = merges
+        assert expire(timezone.now() - timedelta(days=90)) == 1
+        for record in merges:
+            record.refresh_from_db()
+        assert (old.row, old.changes, old.moved) == ({}, {}, {})
+        assert [record.can_be_undone for record in merges] == [False, True, False]
+        assert undone.expired_at is None
+        assert expire(timezone.now() - timedelta(days=90)) == 0
+        assert young.row["phone"] == "5"
+
+    def test_many_expire_in_several_steps(self, merges, monkeypatch):
+        monkeypatch.setattr("django_ecommerce_sync.sync.merging.undoing._CHUNK", 1)
+        assert expire(timezone.now()) == 2
+
+    def test_they_can_no_longer_be_undone(self, merges):
+        old, young, _undone = merges
+        expire(timezone.now() - timedelta(days=90))
+        undo(young)
+        refused = refusal(old)
+        assert refused.code == "expired"
+        assert refused.message == (
+            f"Merge {old.pk} can no longer be undone: what the row was like was deleted on "
+            f"{timezone.localdate()} (KEEP_MERGES_DAYS)."
+        )
+
+    def test_nothing_of_the_merged_row_is_left(self, merges):
+        expire(timezone.now())
+        with connection.cursor() as cursor:
+            told = str(read(cursor, Merge))
+        assert "anna@example.com" not in told
+        assert "170 1234567" not in told
 
 
 class TestSomethingHappenedSince:
