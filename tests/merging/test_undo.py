@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import connection, transaction
+from django.db import connection
 from django.utils import timezone
 
 from django_ecommerce_sync.models import (
@@ -85,33 +85,6 @@ def test_json_of_any_depth_a_database_can_hold_is_as_before(db):
     before = picture()
     undo(merge(one, two))
     assert picture() == before
-
-
-def test_a_hundred_pairs_are_as_before_to_the_last_byte(shop):
-    number = 100
-    shop.rows = {
-        "customers": [record_of_customer(n) for n in range(1, 2 * number + 1)],
-        "products": [record_of_product(n) for n in range(1, 21)],
-        "orders": [
-            {
-                "id": n,
-                "customer_id": n,
-                "date": "2026-05-01T10:00:00Z",
-                "lines": [{"product_id": n % 20 + 1, "quantity": 1, "price": "9.90"}],
-            }
-            for n in range(1, 2 * number + 1)
-        ],
-    }
-    shop.sync()
-    before = picture()
-    rows = list(Customer.objects.order_by("pk"))
-    with transaction.atomic():
-        records = [merge(rows[n], rows[n + number]) for n in range(number)]
-        assert Customer.objects.count() == number
-        for record in records:
-            undo(record)
-    assert picture() == before
-    assert shop.counts("customers") == {"read": 2 * number, "unchanged": 2 * number}
 
 
 def test_what_was_recorded_goes_with_the_undoing(ann, anna):
