@@ -383,6 +383,11 @@ class TestPropose:
         assert propose(one, two) == candidate
         merge(one, two)
 
+    def test_a_search_leaves_it_for_them_to_decide(self):
+        candidate = propose(customer("a@example.com"), customer("b@example.com"))
+        assert find(Customer).dropped == 0
+        assert list(MergeCandidate.objects.all()) == [candidate]
+
     def test_the_rules_say_what_they_think_of_it(self):
         candidate = propose(customer("ab@gmail.com"), customer("a.b@gmail.com"))
         assert candidate.score == 90

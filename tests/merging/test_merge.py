@@ -21,7 +21,14 @@ from django_ecommerce_sync.models import (
     SyncLink,
     SyncRun,
 )
-from django_ecommerce_sync.sync.merging import MergeRefused, merge, merge_candidate, propose
+from django_ecommerce_sync.sync.merging import (
+    MergeRefused,
+    field_names,
+    merge,
+    merge_candidate,
+    propose,
+)
+from django_ecommerce_sync.sync.merging.fields import united_lists
 from tests.merging.conftest import customer, link, order, picture, product
 
 pytestmark = pytest.mark.django_db
@@ -232,6 +239,39 @@ def test_whoever_is_deleted_takes_what_was_merged_into_it_along(ann, anna):
     ann.delete()
     assert not Merge.objects.exists()
     assert not MergeCandidate.objects.exists()
+
+
+class TestLists:
+    """What people have pinned is pinned in the survivor, whichever row it was."""
+
+    @pytest.fixture
+    def Thing(self):
+        class Thing(models.Model):
+            pinned = models.JSONField(default=list)
+
+            class Meta:
+                app_label = "shop"
+
+            def __str__(self):
+                return "thing"
+
+        yield Thing
+        del apps.all_models["shop"]["thing"]
+        apps.clear_cache()
+
+    @pytest.mark.parametrize(
+        ("ours", "theirs", "united"),
+        [
+            (["price"], ["name", "price"], {"pinned": ["price", "name"]}),
+            (["price", "name"], ["name"], {}),
+            ([], [], {}),
+        ],
+    )
+    def test_the_survivor_gets_what_either_row_has(self, Thing, ours, theirs, united):
+        assert united_lists(Thing(pinned=ours), Thing(pinned=theirs)) == united
+
+    def test_nobody_is_asked_to_choose(self, Thing):
+        assert field_names(Thing) == []
 
 
 class TestRowsOfTheProject:

@@ -11,7 +11,7 @@ from ...exceptions import MergeRefused
 from ...models import CandidateState, Merge, MergeCandidate
 from . import relations, rows
 from .candidates import name_of
-from .fields import Choices, merged_fields
+from .fields import Choices, merged_fields, united_lists
 from .links import move_links
 from .transactions import in_one_go, locked
 
@@ -89,6 +89,7 @@ def _new_values(survivor: models.Model, other: models.Model, choices: Choices) -
     values = {field.name: field.merged for field in merged if field.merged != field.survivor}
     if row.archived_at and not other.archived_at:  # type: ignore[attr-defined]
         values["archived_at"] = None  # a feed still has one of the two
+    values |= united_lists(survivor, other)
     return {**values, "version": row.version + 1, "updated_at": timezone.now()}
 
 
