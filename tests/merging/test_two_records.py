@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from django_ecommerce_sync.feeds import Since
 from django_ecommerce_sync.models import Customer, StreamState, SyncLink, SyncRun
 from django_ecommerce_sync.sync.merging import merge, undo
 from tests.merging.conftest import customer, picture
@@ -193,6 +194,27 @@ def test_a_merged_record_stands_in_where_the_survivors_own_is_gone(shop):
     assert counts(shop) == {"read": 2, "updated": 1, "skipped": 1}
     assert told()[:3] == ("c1@example.com", "Ann", "1")
     assert counts(shop) == counts(shop, full=True) == STILL
+
+
+def test_where_records_tell_their_time_the_older_are_skipped_as_ever(shop):
+    shop.streams = [replace(CUSTOMERS, since=Since("changed"), max_shrink=1)]
+    ours, theirs = shop.rows["customers"]
+    ours["changed"] = theirs["changed"] = "2026-05-02T00:00:00Z"
+    assert counts(shop) == STILL
+    merge(*rows())
+    before = told()
+    theirs |= {"phone": "6", "changed": "2026-05-03T00:00:00Z"}
+    assert counts(shop, full=True) == SKIPPED
+    assert counts(shop, full=True) == STILL
+    theirs |= {"phone": "5", "changed": "2026-05-01T00:00:00Z"}
+    assert counts(shop, full=True) == SKIPPED
+    assert told() == before
+    theirs |= {"phone": "6", "changed": "2026-05-03T00:00:00Z"}
+    ours |= {"phone": "9", "changed": "2026-05-03T00:00:00Z"}
+    run = shop.sync(full=True).counts_of("customers")
+    assert (run["updated"], run["rejected"]) == (1, 0)
+    assert told()[2] == "9"
+    assert counts(shop, full=True) == STILL
 
 
 def test_what_a_limited_run_has_not_met_is_not_gone(shop):
