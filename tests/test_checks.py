@@ -323,3 +323,29 @@ def test_rows_can_be_archived_where_the_model_has_a_place_for_it(stream):
 def test_the_deployment_check_runs_with_deploy_only():
     assert check_deployment in checks.registry.registry.get_checks(include_deployment_checks=True)
     assert check_deployment not in checks.registry.registry.get_checks()
+
+
+@pytest.mark.parametrize(
+    ("declared", "said"),
+    [
+        ({"PRIORITY": "high"}, ("E020", "'high'")),
+        ({"PRIORITY": True}, ("E020", "True")),
+        ({"POLICY": "fill"}, ("E021", "dict of dicts")),
+        ({"POLICY": {"products": "fill"}}, ("E021", "dict of dicts")),
+        ({"POLICY": {"product": {"price": "fill"}}}, ("E021", "'product'")),
+        ({"POLICY": {"products": {"prize": "fill"}}}, ("E021", "did you mean 'price'?")),
+        ({"POLICY": {"products": {"price": "filled"}}}, ("E021", "did you mean 'fill'?")),
+    ],
+)
+def test_who_owns_a_field_is_checked(found, declared, said):
+    number, words = said
+    bad = entry(found, BACKEND=MEMORY, OPTIONS={"streams": [PRODUCTS]}, **declared)
+
+    assert words in bad[number].msg
+
+
+def test_a_feeds_own_policy_is_checked(stream):
+    bad = stream("products", fields={"sku": "sku"}, policy={"sku": "sometimes"})
+
+    assert "'sometimes'" in bad["E021"].msg
+    assert "E021" not in stream("products", fields={"sku": "sku"}, policy={"sku": "create"})

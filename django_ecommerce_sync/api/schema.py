@@ -22,6 +22,7 @@ from .. import __version__
 from ..models import (
     Availability,
     CandidateState,
+    ChangeAction,
     CustomerStatus,
     FulfillmentStatus,
     IssueState,
@@ -59,6 +60,7 @@ _generator: Any = SchemaGenerator
 _ENUMS = (
     Availability,
     CandidateState,
+    ChangeAction,
     CustomerStatus,
     FulfillmentStatus,
     IssueState,

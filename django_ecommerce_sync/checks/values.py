@@ -24,6 +24,9 @@ TYPES: Mapping[str, type] = {
     "MAX_ATTEMPTS": int,
     "KEEP_RUNS_DAYS": int,
     "KEEP_MERGES_DAYS": int,
+    "CHANGE_LOG": bool,
+    "KEEP_CHANGES_DAYS": int,
+    "PIN_EDITS": bool,
     "ALLOW_PRIVATE_ADDRESSES": bool,
     "API": Mapping,
 }
@@ -33,6 +36,7 @@ RANGES: Mapping[str, tuple[int, int]] = {
     "MAX_ATTEMPTS": (1, 100),
     "KEEP_RUNS_DAYS": (1, 36_500),
     "KEEP_MERGES_DAYS": (1, 36_500),
+    "KEEP_CHANGES_DAYS": (1, 36_500),
 }
 TYPE_NAMES = {Mapping: "a dict", str: "a string", int: "a whole number", bool: "True or False"}
 

@@ -2,6 +2,7 @@
 
 from .base import SyncedModel
 from .catalog import Availability, Product, ProductStatus
+from .changes import ChangeAction, SyncChange
 from .customers import Customer, CustomerStatus
 from .fields import (
     CURRENCIES,
@@ -45,6 +46,7 @@ __all__ = [
     "SLOT",
     "Availability",
     "CandidateState",
+    "ChangeAction",
     "CodeField",
     "CurrencyField",
     "Customer",
@@ -65,6 +67,7 @@ __all__ = [
     "RevokedToken",
     "RunStatus",
     "StreamState",
+    "SyncChange",
     "SyncIssue",
     "SyncLink",
     "SyncRun",

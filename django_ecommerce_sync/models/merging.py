@@ -30,7 +30,7 @@ class Merge(models.Model):
     choices = models.JSONField(_("choices"), default=dict, blank=True)
     # row: {column: value} of the row that was merged, JSON columns as the database's own text
     row = models.JSONField(_("the merged row"), default=dict, blank=True)
-    # changes: {column of the survivor: {"before": value, "after": value}}
+    # changes: {column of the survivor: {"before": value, "after": value}}, of an expired merge {}
     changes = models.JSONField(_("changes"), default=dict, blank=True)
     # moved: {"links": [[id, hash, merged_row]], "merges": [id], relation: [id]}
     moved = models.JSONField(_("moved"), default=dict, blank=True)
@@ -63,6 +63,15 @@ class Merge(models.Model):
 
     def __str__(self) -> str:
         return f"{self.model.rpartition('.')[2]} {self.other_id} → {self.survivor_id}"
+
+    @property
+    def changed_columns(self) -> list[str]:
+        """The survivor's columns the merge has changed; of an expired one only names are left."""
+        return [
+            name
+            for name, sides in self.changes.items()
+            if not sides or sides["before"] != sides["after"]
+        ]
 
     @property
     def can_be_undone(self) -> bool:

@@ -207,6 +207,8 @@ class SyncLink(models.Model):
     last_seen_run = models.BigIntegerField(_("last seen in run"))
     #: When the source changed the record, where it says so; an older copy is never applied.
     source_updated_at = models.DateTimeField(_("changed at the source"), null=True, blank=True)
+    #: Fields the stream maps and the record did not carry, parted by blanks: it has no say there.
+    lacks = models.TextField(_("does not carry"), blank=True)
 
     class Meta:
         verbose_name = _("link")

@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from ..conf import settings
 from ..models import StreamState, SyncLink
+from .history import history
 from .ledger import Ledger
 from .target import Target
 
@@ -43,6 +44,7 @@ class Absence:
 
     def __init__(self, target: Target, ledger: Ledger | None, **place: Any) -> None:
         """``place`` is ``feed``, ``stream`` and the number of the ``run``."""
+        self.history = history(target, **place)
         self.target = target
         self.ledger = ledger
         self.run: int = place.pop("run")
@@ -84,6 +86,8 @@ class Absence:
             changed["version"] = F("version") + 1
         self.rows.filter(pk__in=pks).update(**changed)
         self.all_links.filter(object_id__in=[str(pk) for pk in pks]).update(hash="")
+        if self.history is not None:
+            self.history.write_archived(pks)
 
     def _not_met(self) -> Any:
         # A dry run marks no link; it has noted in its ledger what it met.

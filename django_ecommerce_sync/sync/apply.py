@@ -7,14 +7,16 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ..models import SyncLink
-from .changes import STALE, Changes, Item, Link
+from .changes import HELD, STALE, Changes, Item, Link
 from .compare import child_rows
+from .history import history
 from .report import Report
 from .table import Row, Table
 from .target import Target, defaults_of
 
 #: The columns of a link that change when its record is applied again.
-_RENEWED = ("model", "object_id", "hash", "last_changed_run", "last_seen_run")
+_RENEWED = ("model", "object_id", "hash", "lacks", "last_changed_run", "last_seen_run")
+_MARKS = frozenset({HELD, STALE})
 
 
 class Applier:
@@ -26,6 +28,7 @@ class Applier:
         #: What all links of the stream have in common.
         self.place = {"feed": feed, "stream": stream, "model": target.label}
         self.links = Table(SyncLink, target.connection)
+        self.history = history(target, feed=feed, stream=stream, run=run)
 
     def apply(self, changes: Changes) -> Report:
         """Write rows, child rows and links, in the order of their keys; report what was done."""
@@ -36,9 +39,12 @@ class Applier:
         self._insert(create)
         self._write_children(update + create)
         self._write_links(create, update, changes)
+        if self.history is not None:
+            self.history.write(create, update)
         self._mark_seen(changes.seen)
         if changes.newest is not None:
             self._mark_stale(changes.seen)
+        self._take_marks_away(changes.seen)
         self._mark_repeats([*update, *changes.relink, *changes.seen])
         return self._report(changes, create, update)
 
@@ -113,6 +119,7 @@ class Applier:
                 "external_id": item.external_id,
                 "object_id": str(self._pk(item)),
                 "hash": item.digest,
+                "lacks": item.lacks,
                 "last_changed_run": self.run if id(item) in changed else 0,
             }
             if timed:
@@ -144,11 +151,15 @@ class Applier:
         self.links.set_all("last_seen_run", self.run, ids)
 
     def _mark_stale(self, items: Sequence[Item]) -> None:
-        """Note which records were met in an older state only; a newer copy takes the note away."""
+        """Note which records were met in an older state only."""
         linked = [(item, item.link) for item in items if item.link]
         left_behind = [link.id for item, link in linked if item.is_stale and not item.earlier]
         self.links.set_all("hash", STALE, sorted(left_behind))
-        overtaken = [link.id for item, link in linked if not item.is_stale and link.hash == STALE]
+
+    def _take_marks_away(self, items: Sequence[Item]) -> None:
+        """What a link says in place of a digest ends with a copy that may be the last."""
+        marked = [(item, item.link) for item in items if item.link and item.link.hash in _MARKS]
+        overtaken = [link.id for item, link in marked if not item.is_stale]
         self.links.set_all("hash", "", sorted(overtaken))
 
     def _mark_repeats(self, items: Sequence[Item]) -> None:

@@ -16,13 +16,14 @@ _ENCODER = msgspec.json.Encoder(order="sorted", enc_hook=repr)
 _RULES = "1"
 
 
-def record_digest(stream: Stream, key: str) -> Callable[[Payload], str]:
+def record_digest(stream: Stream, key: str, owners: Any = ()) -> Callable[[Payload], str]:
     """A function that digests payloads of a stream: 128 bits, 32 hexadecimal characters.
 
     It speaks of the payload's content, not of the order of its keys, and changes with the
-    mapping, so that a mended mapping reaches rows whose payload did not change.
+    mapping and with what decides between feeds (``owners``), so that a mended mapping reaches
+    rows whose payload did not change.
     """
-    seed = bytes.fromhex(mapping_digest(stream, key))
+    seed = bytes.fromhex(mapping_digest(stream, key, owners))
     encode = _ENCODER.encode
 
     def digest(payload: Payload) -> str:
@@ -31,9 +32,10 @@ def record_digest(stream: Stream, key: str) -> Callable[[Payload], str]:
     return digest
 
 
-def mapping_digest(stream: Stream, key: str) -> str:
+def mapping_digest(stream: Stream, key: str, owners: Any = ()) -> str:
     """A digest of what the stream makes of its payloads, 32 hexadecimal characters."""
-    return blake2b(_describe([_RULES, key, stream]).encode(), digest_size=16).hexdigest()
+    described = _describe([_RULES, key, stream, owners])
+    return blake2b(described.encode(), digest_size=16).hexdigest()
 
 
 def _describe(value: Any) -> str:

@@ -343,9 +343,9 @@ def _rows_to_retry(run: SyncRun, stream: str) -> tuple[set[str], set[int]] | Non
 def _imagine(ledger: Ledger, stream: str, target: Target, changes: Changes) -> None:
     """Let a dry run's later batches see what this one would have done."""
     outcomes = [(item.external_id, "changed") for item in (*changes.create, *changes.update)]
-    outcomes += [(item.external_id, "unchanged") for item in changes.relink]
     outcomes += [
-        (item.external_id, "skipped" if item.is_stale else "unchanged") for item in changes.seen
+        (item.external_id, "skipped" if item.is_stale or item.is_left_alone else "unchanged")
+        for item in (*changes.relink, *changes.seen)
     ]
     ledger.note(
         stream, [(external_id, outcome) for external_id, outcome in outcomes if external_id]

@@ -16,10 +16,11 @@ from ..conf import settings
 from ..exceptions import RecordError
 from ..feeds import BadRow, Payload, Stream
 from ..models import EmailKeyField, SyncLink
-from .changes import Changes, ChildRows, Item, Link
+from .changes import HELD, OLDER, PINNED, Changes, ChildRows, Item, Link
 from .compare import compare_row, new_row, warnings_about
 from .digest import record_digest
 from .ledger import Ledger
+from .ownership import Ownership
 from .references import References
 from .source_time import newest_last, newest_of, source_time
 from .table import Row, Table
@@ -32,6 +33,11 @@ WAITING = frozenset({"unresolved_reference", "identity_conflict"})
 _LINK = tuple(name for name in Link._fields if name not in Link._field_defaults)
 #: ``Item.earlier`` where no copy of the record has been applied in this run.
 _NOT_APPLIED = frozenset({"", "skipped"})
+#: What the run tells of news that a row does without.
+_LEFT_ALONE = {
+    PINNED: "{}: pinned by a person, so the feed's value was left aside: {}.",
+    OLDER: "{}: another feed has a newer state, so this one was left aside: {}.",
+}
 #: What an external id may be is what its column takes.
 _ID: Any = SyncLink._meta.get_field("external_id")
 
@@ -44,6 +50,7 @@ class Matcher:
         stream: Stream,
         target: Target,
         references: References,
+        ownership: Ownership,
         *,
         feed: str,
         run: int,
@@ -53,6 +60,7 @@ class Matcher:
         self.stream = stream
         self.target = target
         self.references = references
+        self.ownership = ownership
         self.feed = feed
         self.run = run
         self.full = full
@@ -64,7 +72,7 @@ class Matcher:
         #: Whether nothing is there yet to be matched: then the unique keys of the tables tell
         #: as much as a look at them, and whoever catches their error looks from there on.
         self.first_load = ledger is None and target.key_is_unique and self._nothing_yet()
-        self.digest = record_digest(stream, target.key)
+        self.digest = record_digest(stream, target.key, ownership.description)
         self.source_time = source_time(stream)
         key_field = target.model._meta.get_field(target.key)
         self.key_is_personal = isinstance(key_field, EmailKeyField)
@@ -78,8 +86,10 @@ class Matcher:
         items = sorted(self._usable(items, changes), key=attrgetter("position"))
         items = self._without_errors(self.references.resolve(self.target, items), items, changes)
         self._find_rows(items)
+        linked = {id(item): item for item in items if item.row}
+        self._hold(list(linked.values()))
         items = self._without_errors(self._conflicts(items), items, changes)
-        self._find_children(items)
+        self._hold([item for item in items if item.row and id(item) not in linked])
         for item in items:
             self._decide(item, changes)
         changes.rejections.sort(key=lambda rejection: rejection.position)
@@ -276,6 +286,7 @@ class Matcher:
             raise RecordError(
                 "invalid_key", "The record has neither an id nor a key.", field=self.target.key
             )
+        item.lacks = self.ownership.lacks(values)
         return values
 
     def _without_errors(
@@ -388,6 +399,11 @@ class Matcher:
             value=item.values[key],
         )
 
+    def _hold(self, items: Sequence[Item]) -> None:
+        """Take from records that have rows what they may not write there."""
+        self._find_children(items)
+        self.ownership.hold(items)
+
     def _find_children(self, items: Sequence[Item]) -> None:
         """Read the stored child rows of the records that have a row, by position."""
         pk = self.target.table.pk.attname
@@ -405,6 +421,7 @@ class Matcher:
 
     def _decide(self, item: Item, changes: Changes) -> None:
         if item.row is None:
+            self.ownership.strip_new(item)
             try:
                 new_row(item, self.target, currency=settings.DEFAULT_CURRENCY)
             except RecordError as error:
@@ -422,12 +439,26 @@ class Matcher:
         self._warn(item, changes)
         if self._has_copies(item):  # newer than what is stored; a later one may be so, too
             changes.postponed.append(item)
+        if item.is_left_alone:
+            self._leave_alone(item, changes)
         if item.changed:
             changes.update.append(item)
             changes.count(item, "updated")
         else:
             changes.relink.append(item)
-            changes.count(item, "unchanged")
+            changes.count(item, "skipped" if item.is_left_alone else "unchanged")
+
+    def _leave_alone(self, item: Item, changes: Changes) -> None:
+        """Note that a row does without some of the record's news."""
+        item.digest = HELD
+        for code, sentence in _LEFT_ALONE.items():
+            if names := sorted(name for name, reason in item.held.items() if reason == code):
+                changes.warn(code, sentence.format(self._name(item), ", ".join(names)))
+
+    def _name(self, item: Item) -> str:
+        """The record's row as a person may read it anywhere."""
+        key = "" if self.key_is_personal else (item.row or {}).get(self.target.key)
+        return str(key or item.external_id)
 
     def _warn(self, item: Item, changes: Changes) -> None:
         for code, message in warnings_about(item, self.target):

@@ -24,6 +24,7 @@ from .heartbeat import Heartbeat
 from .lease import Lease, acquire
 from .ledger import Ledger
 from .match import Matcher
+from .ownership import Ownership
 from .references import References
 from .target import Target
 
@@ -129,11 +130,14 @@ class Execution:
         try:
             for stream, place in self._remaining():
                 target = self.targets[stream.name]
-                continuity = Continuity(run, stream, mapping_digest(stream, target.key))
+                ownership = Ownership(stream, target, run.feed)
+                mapping = mapping_digest(stream, target.key, ownership.description)
+                continuity = Continuity(run, stream, mapping)
                 matcher = Matcher(
                     stream,
                     target,
                     references,
+                    ownership,
                     feed=run.feed,
                     run=run.pk,
                     full=run.full,

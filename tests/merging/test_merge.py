@@ -23,12 +23,11 @@ from django_ecommerce_sync.models import (
 )
 from django_ecommerce_sync.sync.merging import (
     MergeRefused,
-    field_names,
     merge,
     merge_candidate,
     propose,
+    undo,
 )
-from django_ecommerce_sync.sync.merging.fields import united_lists
 from tests.merging.conftest import customer, link, order, picture, product
 
 pytestmark = pytest.mark.django_db
@@ -241,37 +240,24 @@ def test_whoever_is_deleted_takes_what_was_merged_into_it_along(ann, anna):
     assert not MergeCandidate.objects.exists()
 
 
-class TestLists:
-    """What people have pinned is pinned in the survivor, whichever row it was."""
-
-    @pytest.fixture
-    def Thing(self):
-        class Thing(models.Model):
-            pinned = models.JSONField(default=list)
-
-            class Meta:
-                app_label = "shop"
-
-            def __str__(self):
-                return "thing"
-
-        yield Thing
-        del apps.all_models["shop"]["thing"]
-        apps.clear_cache()
-
-    @pytest.mark.parametrize(
-        ("ours", "theirs", "united"),
-        [
-            (["price"], ["name", "price"], {"pinned": ["price", "name"]}),
-            (["price", "name"], ["name"], {}),
-            ([], [], {}),
-        ],
-    )
-    def test_the_survivor_gets_what_either_row_has(self, Thing, ours, theirs, united):
-        assert united_lists(Thing(pinned=ours), Thing(pinned=theirs)) == united
-
-    def test_nobody_is_asked_to_choose(self, Thing):
-        assert field_names(Thing) == []
+@pytest.mark.parametrize(
+    ("ours", "theirs", "united"),
+    [
+        (["phone"], ["email", "phone"], ["phone", "email"]),
+        (["phone", "email"], ["phone"], ["phone", "email"]),
+        ([], ["company"], ["company"]),
+        ([], [], []),
+    ],
+)
+def test_what_is_pinned_in_either_row_is_pinned_in_the_survivor(ann, anna, ours, theirs, united):
+    Customer.objects.filter(pk=ann.pk).update(pinned=ours)
+    Customer.objects.filter(pk=anna.pk).update(pinned=theirs)
+    before = picture()
+    record = merge(ann, anna)
+    ann.refresh_from_db()
+    assert ann.pinned == united
+    undo(record)
+    assert picture() == before
 
 
 class TestRowsOfTheProject:

@@ -168,7 +168,7 @@ class MergeSerializer(ModelSerializer[Merge]):
     other = serializers.IntegerField(source="other_id", read_only=True)
     choices = ChoicesField(read_only=True)
     changed = serializers.SerializerMethodField(
-        help_text="The survivor's fields that changed; empty once the merge is undone or expired."
+        help_text="The survivor's fields that changed; empty once the merge is undone."
     )
     can_be_undone = serializers.BooleanField(
         read_only=True,

@@ -88,6 +88,7 @@ class OrderSerializer(ResourceSerializer[Order]):
             "payment_status",
             "fulfillment_status",
             "note",
+            "pinned",
             "version",
             "created_at",
             "updated_at",

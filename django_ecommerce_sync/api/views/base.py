@@ -24,6 +24,7 @@ from ..permissions import model_permission
 from ..problems import exception_handler
 from ..renderers import JSONRenderer, ProblemRenderer
 from ..schema import AutoSchema
+from .history import HistoryMixin
 
 Row = TypeVar("Row", bound=models.Model)
 Synced = TypeVar("Synced", bound=SyncedModel)
@@ -114,10 +115,9 @@ class ModelView(ApiView, viewsets.GenericViewSet[Row]):
 
 
 class ResourceView(
+    HistoryMixin,
     mixins.ListModelMixin,
-    mixins.CreateModelMixin,
     mixins.RetrieveModelMixin,
-    mixins.UpdateModelMixin,
     mixins.DestroyModelMixin,
     ModelView[Synced],
 ):

@@ -13,6 +13,7 @@ from django.utils import timezone
 from ...conf import settings
 from ...models import ACTIVE, RevokedToken, RunStatus, SyncIssue, SyncRun
 from ...sync import merging
+from ...sync.history import forget
 from . import arguments
 from .base import Options, Subcommand
 from .console import Console
@@ -42,6 +43,7 @@ class Prune(Subcommand):
         old = finished_before(days).exclude(pk__in=last_successful())
         issues = delete(SyncIssue.objects.filter(run__in=old))
         runs = delete(old)
+        forget(timezone.now() - timedelta(days=settings.KEEP_CHANGES_DAYS))
         delete(RevokedToken.objects.filter(expires_at__lt=timezone.now()))
         merges = merging.expire(days_ago(settings.KEEP_MERGES_DAYS))
         if options["format"] == "json":

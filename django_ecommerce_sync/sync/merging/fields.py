@@ -14,8 +14,6 @@ from ...models import MoneyField
 SURVIVOR, OTHER = "survivor", "other"
 #: Which row a field is taken from, where somebody says so.
 Choices = Mapping[str, str]
-#: Lists of names people have made, by column: the survivor gets what either row has.
-_UNITED = ("pinned",)
 _BLANK: tuple[Any, ...] = (None, "", [], {})
 
 
@@ -52,26 +50,13 @@ def is_blank(value: Any) -> bool:
 def mergeable_fields(model: type[models.Model]) -> list[Any]:
     """The fields that people and feeds fill, not those the package counts for itself."""
     return [
-        field
-        for field in model._meta.concrete_fields
-        if field.editable and not field.primary_key and field.name not in _UNITED
+        field for field in model._meta.concrete_fields if field.editable and not field.primary_key
     ]
 
 
 def field_names(model: type[models.Model]) -> list[str]:
     """The fields a merge lets one choose."""
     return [field.name for field in mergeable_fields(model)]
-
-
-def united_lists(survivor: models.Model, other: models.Model) -> dict[str, list[Any]]:
-    """Columns in which the survivor has less than both rows together, with all they have."""
-    united = {}
-    known = {field.name for field in survivor._meta.concrete_fields}
-    for name in known.intersection(_UNITED):
-        ours, theirs = getattr(survivor, name), getattr(other, name)
-        if added := [value for value in theirs if value not in ours]:
-            united[name] = [*ours, *added]
-    return united
 
 
 def merged_fields(

@@ -18,7 +18,7 @@ from .links import return_links
 from .transactions import in_one_go, locked
 
 #: Merges that expire in one statement, so that nothing waits long for a lock.
-_CHUNK = 500
+_CHUNK = 100
 
 
 def undo(record: Merge, *, by: Any = None) -> models.Model:
@@ -47,14 +47,16 @@ def undo(record: Merge, *, by: Any = None) -> models.Model:
 def expire(moment: datetime) -> int:
     """Delete what it takes to undo merges made before that; returns how many there were.
 
-    That a row was merged, into which, when and by whom is kept.
+    That a row was merged, into which, when and by whom, and which fields changed is kept.
     """
-    known = Merge.objects.filter(undone_at=None, expired_at=None)
-    old, expired = known.filter(merged_at__lt=moment).order_by("pk"), 0
-    while pks := list(old.values_list("pk", flat=True)[:_CHUNK]):
-        expired += known.filter(pk__in=pks).update(
-            row={}, changes={}, moved={}, expired_at=timezone.now()
-        )
+    old = Merge.objects.filter(undone_at=None, expired_at=None, merged_at__lt=moment)
+    expired = 0
+    while records := list(old.order_by("pk")[:_CHUNK]):
+        for record in records:
+            record.row, record.moved, record.expired_at = {}, {}, timezone.now()
+            record.changes = {name: {} for name in record.changed_columns}
+        Merge.objects.bulk_update(records, ["row", "moved", "changes", "expired_at"])
+        expired += len(records)
     return expired
 
 
