@@ -82,8 +82,10 @@ def test_a_pair_in_full_shows_what_a_merge_would_do(client, pair):
         "survivor": "",
         "other": "0170 1234567",
         "merged": "0170 1234567",
+        "conflict": False,
         "side": "other",
     }
+    assert fields["email"]["conflict"] is True
 
 
 def test_a_pair_of_a_row_that_is_gone_can_be_looked_at(client, pair):

@@ -86,6 +86,8 @@ def test_a_pair_is_shown_side_by_side(pair):
         "email": "a.b@gmail.com",
         "phone": "",
     }
+    conflicts = {field["name"]: field["conflict"] for field in shown["fields"]}
+    assert conflicts == {"email": True, "phone": False}
 
 
 def test_a_pair_is_merged_and_the_merge_undone(pair):

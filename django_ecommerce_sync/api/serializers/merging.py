@@ -50,6 +50,9 @@ class FieldMergeSerializer(serializers.Serializer[Any]):
     survivor = serializers.JSONField()
     other = serializers.JSONField()
     merged = serializers.JSONField()
+    conflict = serializers.BooleanField(
+        source="is_conflict", help_text="Whether both rows have a value, and not the same."
+    )
     side = serializers.CharField(help_text="survivor, other, or both for JSON put together.")
 
 

@@ -213,7 +213,11 @@ def handle_pair(console: Console, options: Options, candidate: MergeCandidate) -
 def listed(fields: Iterable[FieldMerge]) -> list[dict[str, Any]]:
     """The fields that differ, for scripts."""
     names = ("name", "survivor", "other", "merged", "side")
-    return [{name: getattr(field, name) for name in names} for field in fields if field.differs]
+    return [
+        {**{name: getattr(field, name) for name in names}, "conflict": field.is_conflict}
+        for field in fields
+        if field.differs
+    ]
 
 
 def _cell(value: Any) -> str:
