@@ -1,5 +1,9 @@
-"""Many pairs merged and taken back: every table is as before, to the last byte."""
+"""Many pairs merged and taken back: every table is as before, to the last byte.
 
+``MERGED_PAIRS=1000`` is the full form: as many pairs of customers and as many of products.
+"""
+
+import os
 import random
 
 import pytest
@@ -11,10 +15,9 @@ from tests.merging.conftest import link, order, picture
 from tests.sync.conftest import customer as record_of_customer
 from tests.sync.conftest import product as record_of_product
 
-pytestmark = [
-    pytest.mark.django_db,
-    pytest.mark.parametrize("pairs", [100, pytest.param(1000, marks=pytest.mark.slow)]),
-]
+pytestmark = pytest.mark.django_db
+
+PAIRS = int(os.environ.get("MERGED_PAIRS", "100"))
 
 
 def twice(number, **values):
@@ -50,8 +53,8 @@ def same_thing(number):
 
 
 @pytest.fixture
-def shop(shop, pairs):
-    numbers = range(1, pairs + 1)
+def shop(shop):
+    numbers = range(1, PAIRS + 1)
     shop.rows = {
         "customers": [row for number in numbers for row in twice(number)],
         "products": [row for number in numbers for row in same_thing(number)],
@@ -68,16 +71,16 @@ def shop(shop, pairs):
     return shop
 
 
-def test_customers_and_products_are_as_before(shop, pairs):
+def test_customers_and_products_are_as_before(shop):
     shop.sync()  # the rows people have written are compared with the feed before, not after
     find(Customer)
     find(Product)
     before = picture()
     with transaction.atomic():
         outcomes = list(merge_all(80))
-        assert [outcome.refusal for outcome in outcomes] == [""] * 2 * pairs
-        assert Customer.objects.count() == Product.objects.count() == pairs
-        assert len({row.customer_id for row in Order.objects.all()}) == pairs
+        assert [outcome.refusal for outcome in outcomes] == [""] * 2 * PAIRS
+        assert Customer.objects.count() == Product.objects.count() == PAIRS
+        assert len({row.customer_id for row in Order.objects.all()}) == PAIRS
         assert picture() != before
         records = [outcome.merge for outcome in outcomes]
         random.Random(1).shuffle(records)
@@ -87,7 +90,7 @@ def test_customers_and_products_are_as_before(shop, pairs):
     assert after.keys() == before.keys()
     for model, rows in before.items():
         assert after[model] == rows, model
-    assert shop.counts("customers") == {"read": 2 * pairs, "unchanged": 2 * pairs}
-    assert shop.counts("products") == {"read": 2 * pairs, "unchanged": 2 * pairs}
+    assert shop.counts("customers") == {"read": 2 * PAIRS, "unchanged": 2 * PAIRS}
+    assert shop.counts("products") == {"read": 2 * PAIRS, "unchanged": 2 * PAIRS}
     assert not Merge.objects.filter(undone_at=None).exists()
     assert set(MergeCandidate.objects.values_list("state", flat=True)) == {"dismissed"}

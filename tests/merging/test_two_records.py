@@ -5,14 +5,16 @@ from dataclasses import replace
 import pytest
 
 from django_ecommerce_sync.feeds import Since
-from django_ecommerce_sync.models import Customer, StreamState, SyncLink, SyncRun
+from django_ecommerce_sync.models import Customer, Product, StreamState, SyncLink, SyncRun
 from django_ecommerce_sync.sync.merging import merge, undo
 from tests.merging.conftest import customer, picture
 from tests.sync.conftest import CUSTOMERS
 from tests.sync.conftest import customer as record
+from tests.sync.test_ownership import Feeds, stream, thing
 
 pytestmark = pytest.mark.django_db
 
+GOODS = stream("name", "price", "currency", "brand")
 STILL = {"read": 2, "unchanged": 2}
 SKIPPED = {"read": 2, "unchanged": 1, "skipped": 1}
 UPDATED = {"read": 2, "updated": 1, "unchanged": 1}
@@ -188,6 +190,20 @@ def test_another_feeds_record_of_the_merged_row_is_no_second_one(shop):
     SyncLink.objects.filter(pk=link.pk).update(feed="market")
     merge(one, two)
     assert set(SyncLink.objects.values_list("merged_row", flat=True)) == {None}
+
+
+def test_a_merged_record_speaks_for_no_field(settings):
+    feeds = Feeds(settings)
+    goods = [thing(sku="A"), thing(sku="B", brand="X")]
+    feeds.add("market", {"products": goods}, GOODS, PRIORITY=5)
+    feeds.add("shop", {"products": [thing(sku="A", brand="Y")]}, GOODS)
+    feeds.run("market")
+    feeds.run("shop")
+    one, two = Product.objects.order_by("sku")
+    merge(one, two)
+    feeds.rows("shop")[0]["brand"] = "Z"
+    assert feeds.counts("shop") == {"read": 1, "updated": 1}
+    assert Product.objects.get().brand == "Z"
 
 
 def test_a_merged_record_stands_in_where_the_survivors_own_is_gone(shop):
