@@ -127,8 +127,8 @@ class Stream:
     #: Whether no rows at all is good news.
     allow_empty: bool = False
     #: The part of its rows a stream may lose from one complete run to the next before the run
-    #: fails. None: half of them where missing rows are archived, any number where they are kept.
-    max_shrink: float | None = None
+    #: fails; all of them unless said otherwise, for ``missing`` keeps rows from harm.
+    max_shrink: float = 1.0
     #: Filled in when a run begins: the validators of the document as it was read last.
     known: Mapping[str, str] = field(default_factory=dict)
 

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from ..exceptions import FeedError
-from ..feeds import Archive, Stream
+from ..feeds import Stream
 from ..models import StreamState, SyncRun
 from .observation import Observation
 
@@ -36,7 +36,8 @@ class Continuity:
     def _asked(self, stream: Stream) -> Stream:
         """The stream, asked only for what may have changed."""
         # A mended mapping must reach every record, also those that did not change.
-        known = self.is_whole and not self.run.full and self.state.mapping == self.mapping
+        anew = self.run.full or self.run.allow_shrink
+        known = self.is_whole and not anew and self.state.mapping == self.mapping
         since = self.state.watermark if known else self.run.since
         if stream.since is not None and since is not None:
             return replace(stream, since=replace(stream.since, start=since))
@@ -62,11 +63,8 @@ class Continuity:
 
     def check_size(self, rows: int) -> None:
         """Refuse a stream that lost too many rows at once; raises ``FeedError``."""
-        may_lose = self.stream.max_shrink
-        if may_lose is None:  # rows that are kept come to no harm
-            may_lose = 0.5 if isinstance(self.stream.missing, Archive) else 1
         before = self.state.rows or 0
-        least = before * (1 - may_lose)
+        least = before * (1 - self.stream.max_shrink)
         if self.run.allow_shrink or self.asks_for_part or not self.is_whole:
             return
         if before >= _FEW_ROWS and rows < least:
@@ -85,10 +83,16 @@ class Continuity:
         """Whether a record that was not met is not there: all was read, and nothing rejected."""
         read, rejected = counts.get("read", 0), counts.get("rejected", 0)
         read_all = self.is_whole and not self.asks_for_part and not seen.unchanged
-        return read_all and bool(read) and not rejected and not seen.gaps(read)
+        return read_all and not rejected and not seen.gaps(read)
 
-    def end(self, seen: Observation, counts: Mapping[str, int], *, waiting: bool) -> None:
-        """Keep what the next run may build on; ``waiting`` are records that may land later."""
+    def end(
+        self, seen: Observation, counts: Mapping[str, int], *, waiting: bool, asking: bool
+    ) -> None:
+        """Keep what the next run may build on.
+
+        ``waiting`` are records that may land later; ``asking`` is a question to a person that
+        the same document would raise again.
+        """
         if self.run.dry_run or not self.is_whole or seen.gaps(counts["read"]):
             return
         if seen.unchanged:
@@ -101,7 +105,7 @@ class Continuity:
             if not counts["rejected"]:
                 found["complete_run"] = self.run.pk
         self.states.update(**found)
-        if not (self.asks_for_part or counts["rejected"] or counts["skipped"]):
+        if not (self.asks_for_part or counts["rejected"] or counts["skipped"] or asking):
             self._keep_validators(seen.validators)
 
     def _keep_validators(self, validators: Mapping[str, str]) -> None:

@@ -162,8 +162,10 @@ class StreamExecution:
         if run.limit is None:
             for code, message in self.seen.gaps(counts["read"]).items():
                 warn(run, name, code, message)
-        waiting = run.issues.filter(stream=name, code__in=WAITING).exists()
-        self.continuity.end(self.seen, counts, waiting=waiting)
+        mine = run.issues.filter(stream=name)
+        waiting = mine.filter(code__in=WAITING).exists()
+        asking = mine.filter(code=issues.NEEDS_ATTENTION).exists()
+        self.continuity.end(self.seen, counts, waiting=waiting, asking=asking)
         run.cursor = {"stream": name, "done": True}
         run.save(update_fields=["cursor", "counts", "warnings"])
         self.run = self.attempt.run = run
@@ -176,7 +178,8 @@ class StreamExecution:
         place = {"feed": self.run.feed, "stream": self.stream.name, "run": self.run.pk}
         absence = Absence(self.target, self.matcher.ledger, **place)
         absent = absence.look()
-        if absent.ratio > max_ratio and not self.run.allow_shrink:
+        is_doubtful = absent.ratio > max_ratio or not counts.get("read")
+        if absent.number and is_doubtful and not self.run.allow_shrink:
             issues.ask_about(self.run, self.stream.name, absent, max_ratio)
             return
         issues.settle_question(self.run, self.stream.name)
@@ -185,7 +188,8 @@ class StreamExecution:
                 run = self.lease.hold()
                 if not run.dry_run:
                     absence.archive(rows)
-                run.counts[self.stream.name]["archived"] += len(rows)
+                counts = run.counts.setdefault(self.stream.name, add_counts({}, {}))
+                counts["archived"] += len(rows)
                 run.save(update_fields=["counts"])
             self.run = self.attempt.run = run
             if not run.dry_run:
