@@ -31,6 +31,8 @@ class Settings:
     PIN_EDITS: bool = False
     #: Days a finished run and its issues are kept by ``ecommerce_sync prune``.
     KEEP_RUNS_DAYS: int = 90
+    #: Days a merge can be undone: then ``prune`` deletes what the merged row was like.
+    KEEP_MERGES_DAYS: int = 90
     #: Whether feeds may be read from private and reserved addresses.
     ALLOW_PRIVATE_ADDRESSES: bool = False
     #: Overrides for the API; docs/reference/settings.md lists the keys.

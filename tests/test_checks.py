@@ -74,6 +74,7 @@ def test_a_sound_setting_has_no_complaints(found):
         LEASE_SECONDS=60,
         MAX_ATTEMPTS=3,
         KEEP_RUNS_DAYS=30,
+        KEEP_MERGES_DAYS=30,
         ALLOW_PRIVATE_ADDRESSES=False,
         API={},
     )

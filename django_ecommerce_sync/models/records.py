@@ -188,7 +188,8 @@ class SyncLink(models.Model):
     ``hash`` is the digest of the record when it was last applied, together with the mapping;
     an equal digest means there is nothing to do. An empty one asks for a full comparison.
     ``repeats`` says that the feed has several copies of the record: the last one counts, so
-    none is applied before the stream has ended.
+    none is applied before the stream has ended. ``merged_row`` says that the record came with a
+    row that was merged into one the stream has a record of already: that one writes the row.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -199,6 +200,7 @@ class SyncLink(models.Model):
     object_id = KeyField(_("object id"), max_length=64)
     hash = models.CharField(_("hash"), max_length=32, blank=True)
     repeats = models.BooleanField(_("repeats"), default=False)
+    merged_row = models.BigIntegerField(_("came with the merged row"), null=True, blank=True)
     # Plain numbers, not foreign keys: runs are pruned, and every constraint costs each row.
     first_run = models.BigIntegerField(_("first run"))
     last_changed_run = models.BigIntegerField(_("last changed in run"))

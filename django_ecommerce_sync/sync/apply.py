@@ -35,6 +35,7 @@ class Applier:
         update = sorted(changes.update, key=lambda item: self._pk(item))
         create = sorted(changes.create, key=self._key_order)
         self._update(update)
+        self._doubt_absent(update)
         self._insert(create)
         self._write_children(update + create)
         self._write_links(create, update, changes)
@@ -139,6 +140,7 @@ class Applier:
             "id": link.id,
             "first_run": link.first_run,
             "repeats": bool(link.repeats),
+            "merged_row": link.merged_row,
             "source_updated_at": None,  # not written unless the row has it
         }
         renewed = {"last_changed_run": changed, "last_seen_run": self.run}
@@ -168,6 +170,14 @@ class Applier:
             if item.link and not item.link.repeats and (item.repeated or item.earlier)
         }
         self.links.set_all("repeats", True, sorted(ids))
+
+    def _doubt_absent(self, items: Sequence[Item]) -> None:
+        """Where a record stood in for a row's own, that one is compared in full when it returns."""
+        rows = [item.link.object_id for item in items if item.link and item.link.merged_row]
+        if rows:
+            links = SyncLink.objects.using(self.target.connection.alias)
+            own = links.filter(**self.place, object_id__in=sorted(rows), merged_row=None)
+            own.update(hash="")
 
     # -- report ------------------------------------------------------------------------------
 

@@ -30,6 +30,7 @@ class Link(NamedTuple):
     object_id: str
     hash: str
     repeats: bool
+    merged_row: int | None
     first_run: int
     last_changed_run: int
     last_seen_run: int

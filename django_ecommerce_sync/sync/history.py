@@ -223,7 +223,7 @@ def _merges(row: models.Model) -> Iterator[tuple[Collection[str], Origin]]:
     ).select_related("merged_by")
     names = {field.attname: field.name for field in row._meta.concrete_fields}
     for one in merges:
-        columns = [names.get(column, column) for column in one.changes]
+        columns = [names.get(column, column) for column in one.changed_columns]
         yield columns, Origin(one.merged_at, "merged", user=one.merged_by, merge=one.pk)
 
 

@@ -25,6 +25,7 @@ from .references import References
 from .source_time import newest_last, newest_of, source_time
 from .table import Row, Table
 from .target import Target
+from .writers import Writers, writers_of
 
 #: Rejections that may succeed once the rest of the feed has been applied.
 WAITING = frozenset({"unresolved_reference", "identity_conflict"})
@@ -67,6 +68,7 @@ class Matcher:
         #: Set once the stream has ended: the copies at hand are the last ones.
         self.settling = False
         self.links = Table(SyncLink, target.connection)
+        self.writers = Writers()
         #: Whether nothing is there yet to be matched: then the unique keys of the tables tell
         #: as much as a look at them, and whoever catches their error looks from there on.
         self.first_load = ledger is None and target.key_is_unique and self._nothing_yet()
@@ -190,6 +192,8 @@ class Matcher:
         links = {row[1]: Link(*row) for row in found}
         if self.source_time is not None:
             links = self._with_times(links)
+        alias, model = self.target.connection.alias, self.target.label
+        self.writers = writers_of(links.values(), alias, model=model, **place)
         for item in items:
             item.link = links.get(item.external_id)
             item.earlier = self._earlier(item)
@@ -227,6 +231,8 @@ class Matcher:
                 changes.count(item, "unchanged")
                 changes.seen.append(item)
                 changes.postponed.append(item)
+            elif item.link is not None and item.link.id in self.writers.set_aside:
+                self._set_aside(item, item.link, changes)
             elif self._is_settled(item):
                 changes.count(item, "unchanged")
                 changes.seen.append(item)
@@ -239,6 +245,17 @@ class Matcher:
                 yield item
             if item.external_id:
                 taken[item.external_id] = item
+
+    def _set_aside(self, item: Item, link: Link, changes: Changes) -> None:
+        """Another record of the stream writes the row: one that says something new is skipped."""
+        if link.hash == item.digest:
+            changes.count(item, "unchanged")
+            changes.seen.append(item)
+            return
+        # An empty digest asks for a comparison; nothing says that the record has changed.
+        changes.count(item, "skipped" if link.hash else "unchanged")
+        item.row = {self.target.table.pk.attname: link.object_id}
+        changes.relink.append(item)
 
     def _may_be_overruled(self, item: Item) -> bool:
         """Whether the feed had several copies of the record, so that this may not be the last.
@@ -257,6 +274,8 @@ class Matcher:
         if self.ledger is not None and item.earlier not in _NOT_APPLIED and not self.settling:
             return True
         if item.link is None or item.link.hash != item.digest or self.full:
+            return False
+        if item.link.id in self.writers.standing_in:
             return False
         # The link must learn the record's time before it can turn an older one away.
         return item.source_updated_at is None or item.known_time is not None

@@ -135,8 +135,9 @@ class Ownership:
         if not pks:
             return
         complete = _complete_runs(self._rivals)
+        # A record that came with a merged row speaks for nothing: see ``writers``.
         links = SyncLink.objects.using(self.target.connection.alias).filter(
-            model=self.target.label, object_id__in=sorted(pks)
+            model=self.target.label, object_id__in=sorted(pks), merged_row=None
         )
         names = ("object_id", "feed", "stream", "lacks", "source_updated_at", "last_seen_run")
         for pk, feed, stream, lacks, moment, last_seen in links.values_list(*names):

@@ -59,6 +59,7 @@ def test_names_are_unique_and_stable(schema):
     enums = {name for name, part in schema["components"]["schemas"].items() if "enum" in part}
     assert enums == {
         "Availability",
+        "CandidateState",
         "ChangeAction",
         "CustomerStatus",
         "FulfillmentStatus",
@@ -68,6 +69,11 @@ def test_names_are_unique_and_stable(schema):
         "ProductStatus",
         "RunStatus",
     }
+
+
+def test_every_group_of_operations_is_introduced(schema):
+    used = {tag for _path, _method, operation in operations(schema) for tag in operation["tags"]}
+    assert used == {tag["name"] for tag in schema["tags"]}
 
 
 def test_every_operation_documents_its_problems(schema):
