@@ -112,7 +112,6 @@ def rows():
             object_id=str(product.pk),
             first_run=run.pk,
             last_changed_run=run.pk,
-            last_seen_run=run.pk,
         ),
         SyncChange: SyncChange.objects.create(
             feed=EVIL,

@@ -70,7 +70,7 @@ class SyncLinkAdmin(HistoryAdmin):
         "row",
         "first_run_link",
         "last_changed_run_link",
-        "last_seen_run_link",
+        "missing_since_link",
     )
     list_filter = ("feed", "stream", "model")
     search_fields = ("external_id", "=object_id")
@@ -83,9 +83,9 @@ class SyncLinkAdmin(HistoryAdmin):
         "row",
         "first_run_link",
         "last_changed_run_link",
-        "last_seen_run_link",
+        "missing_since_link",
     )
-    readonly_fields = ("row", "first_run_link", "last_changed_run_link", "last_seen_run_link")
+    readonly_fields = ("row", "first_run_link", "last_changed_run_link", "missing_since_link")
 
     @admin.display(description=_("row"))
     def row(self, link: SyncLink) -> SafeString:
@@ -99,9 +99,9 @@ class SyncLinkAdmin(HistoryAdmin):
     def last_changed_run_link(self, link: SyncLink) -> SafeString:
         return run_linked(link.last_changed_run)
 
-    @admin.display(description=_("last seen in run"), ordering="last_seen_run")
-    def last_seen_run_link(self, link: SyncLink) -> SafeString:
-        return run_linked(link.last_seen_run)
+    @admin.display(description=_("missing since run"), ordering="missing_since")
+    def missing_since_link(self, link: SyncLink) -> SafeString | str:
+        return run_linked(link.missing_since) if link.missing_since else NOTHING
 
 
 @admin.register(SyncChange)

@@ -204,7 +204,8 @@ class SyncLink(models.Model):
     # Plain numbers, not foreign keys: runs are pruned, and every constraint costs each row.
     first_run = models.BigIntegerField(_("first run"))
     last_changed_run = models.BigIntegerField(_("last changed in run"))
-    last_seen_run = models.BigIntegerField(_("last seen in run"))
+    # Written once, when the record goes; a mark for each time it is met would cost every row.
+    missing_since = models.BigIntegerField(_("missing since run"), null=True, blank=True)
     #: When the source changed the record, where it says so; an older copy is never applied.
     source_updated_at = models.DateTimeField(_("changed at the source"), null=True, blank=True)
     #: Fields the stream maps and the record did not carry, parted by blanks: it has no say there.
@@ -224,6 +225,27 @@ class SyncLink(models.Model):
         return f"{self.feed}/{self.stream}/{self.external_id} → {self.model} {self.object_id}"
 
 
+class MetLinks(models.Model):
+    """Which links an unfinished run has met, in pages of bits: for whoever goes on with the run."""
+
+    id = models.BigAutoField(primary_key=True)
+    run = models.BigIntegerField()
+    stream = KeyField(max_length=64)
+    page = models.BigIntegerField()
+    #: A bit for each link of the page, the lowest for the first, as a hexadecimal number.
+    bits = models.CharField(max_length=256)
+
+    class Meta:
+        verbose_name = _("links met")
+        verbose_name_plural = _("links met")
+        constraints = [
+            models.UniqueConstraint(fields=["run", "stream", "page"], name="ecs_met_page")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.run}/{self.stream}/{self.page}"
+
+
 class StreamState(models.Model):
     """What the last complete read of a stream left to know for the next one.
 
@@ -239,7 +261,7 @@ class StreamState(models.Model):
     mapping = models.CharField(_("mapping"), max_length=32, blank=True)
     rows = models.PositiveBigIntegerField(_("rows"), null=True, blank=True)
     duplicates = models.PositiveBigIntegerField(_("duplicates"), default=0)
-    #: The last run that read the whole stream and rejected nothing: what it did not meet is absent.
+    #: The last run that read the whole stream and rejected nothing.
     complete_run = models.BigIntegerField(_("last complete run"), null=True, blank=True)
     #: The run that reads it now, None once somebody wrote one of its rows.
     run = models.BigIntegerField(_("run"), null=True, blank=True)

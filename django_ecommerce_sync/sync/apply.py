@@ -10,20 +10,22 @@ from ..models import SyncLink
 from .changes import HELD, STALE, Changes, Item, Link
 from .compare import child_rows
 from .history import history
+from .met import Met
 from .report import Report
 from .table import Row, Table
 from .target import Target, defaults_of
 
 #: The columns of a link that change when its record is applied again.
-_RENEWED = ("model", "object_id", "hash", "lacks", "last_changed_run", "last_seen_run")
+_RENEWED = ("model", "object_id", "hash", "lacks", "last_changed_run", "missing_since")
 _MARKS = frozenset({HELD, STALE})
 
 
 class Applier:
     """Applies the changes of one stream's batches."""
 
-    def __init__(self, target: Target, *, feed: str, stream: str, run: int) -> None:
+    def __init__(self, target: Target, met: Met, *, feed: str, stream: str, run: int) -> None:
         self.target = target
+        self.met = met
         self.run = run
         #: What all links of the stream have in common.
         self.place = {"feed": feed, "stream": stream, "model": target.label}
@@ -41,7 +43,7 @@ class Applier:
         self._write_links(create, update, changes)
         if self.history is not None:
             self.history.write(create, update)
-        self._mark_seen(changes.seen)
+        self._mark_met(changes)
         if changes.newest is not None:
             self._mark_stale(changes.seen)
         self._take_marks_away(changes.seen)
@@ -128,7 +130,7 @@ class Applier:
                 insert[item.repeated].append(row)
             else:
                 rewrite.append(self._renewed(item.link, row))
-        runs = {"first_run": self.run, "last_seen_run": self.run}
+        runs = {"first_run": self.run, "missing_since": None}
         for repeats, rows in insert.items():
             self.links.insert(rows, {**self.place, **runs, "repeats": repeats})
         self.links.update(rewrite, (*_RENEWED, "source_updated_at") if timed else _RENEWED)
@@ -143,12 +145,19 @@ class Applier:
             "merged_row": link.merged_row,
             "source_updated_at": None,  # not written unless the row has it
         }
-        renewed = {"last_changed_run": changed, "last_seen_run": self.run}
+        renewed = {"last_changed_run": changed, "missing_since": None}
         return {**self.place, **kept, **row, **renewed}
 
-    def _mark_seen(self, items: Sequence[Item]) -> None:
-        ids = sorted(item.link.id for item in items if item.link and not item.earlier)
-        self.links.set_all("last_seen_run", self.run, ids)
+    def _mark_met(self, changes: Changes) -> None:
+        looked_at = (*changes.update, *changes.relink, *changes.seen)
+        self.met.write(
+            [
+                *(link_id for link_id, _, _ in changes.settled),
+                *(item.link.id for item in looked_at if item.link),
+            ]
+        )
+        back = [item.link.id for item in changes.seen if item.link and item.link.missing_since]
+        self.links.set_all("missing_since", None, sorted(back))
 
     def _mark_stale(self, items: Sequence[Item]) -> None:
         """Note which records were met in an older state only."""
@@ -190,7 +199,10 @@ class Applier:
             rejections=changes.rejections,
             created=[self._pk(item) for item in create],
             updated={self._pk(item): item.changed for item in update},
-            landed=[(item.external_id, item.position) for item in landed],
+            landed=[
+                *((external_id, position) for _, external_id, position in changes.settled),
+                *((item.external_id, item.position) for item in landed),
+            ],
         )
 
     def _pk(self, item: Item) -> Any:

@@ -33,14 +33,13 @@ class Link(NamedTuple):
     merged_row: int | None
     first_run: int
     last_changed_run: int
-    last_seen_run: int
+    #: The complete run that did not meet the record any more, None for one that is there.
+    missing_since: int | None
     #: Read only for streams whose records say when they changed.
     source_updated_at: datetime | None = None
 
     def outcome_in(self, run: int) -> str:
-        """What became of an earlier copy in this very run, as in ``Item.earlier``."""
-        if self.last_seen_run != run:
-            return ""
+        """What became of an earlier copy that this very run has met, as in ``Item.earlier``."""
         if self.last_changed_run == run:
             return "changed"
         is_stale = self.hash == STALE and self.source_updated_at is not None
@@ -126,6 +125,8 @@ class Changes:
     waiting: list[Item] = field(default_factory=list)
     rejections: list[Rejection] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
+    #: Records that are as they were, found without a closer look: link, external id, position.
+    settled: list[tuple[int, str, int]] = field(default_factory=list)
     #: The latest time at which the source changed any of the records, where it says so.
     newest: datetime | None = None
     #: What a person should know though nothing is rejected: how often, and one sentence, by code.

@@ -7,6 +7,7 @@ A key that belongs to another record of the stream is a conflict, never a silent
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from operator import attrgetter
 from typing import Any
 
@@ -20,6 +21,7 @@ from .changes import HELD, OLDER, PINNED, Changes, ChildRows, Item, Link
 from .compare import compare_row, new_row, warnings_about
 from .digest import record_digest
 from .ledger import Ledger
+from .met import Met
 from .ownership import Ownership
 from .references import References
 from .source_time import newest_last, newest_of, source_time
@@ -56,15 +58,18 @@ class Matcher:
         run: int,
         full: bool,
         ledger: Ledger | None,
+        met: Met,
     ) -> None:
         self.stream = stream
         self.target = target
         self.references = references
         self.ownership = ownership
         self.feed = feed
+        self.place = {"feed": feed, "stream": stream.name}
         self.run = run
         self.full = full
         self.ledger = ledger
+        self.met = met
         #: Set once the stream has ended: the copies at hand are the last ones.
         self.settling = False
         self.links = Table(SyncLink, target.connection)
@@ -81,6 +86,8 @@ class Matcher:
         """What a batch of numbered rows changes; the caller holds the transaction."""
         changes = Changes(settling=self.settling)
         changes.counts["read"] = len(rows)
+        if self._may_be_settled():
+            rows = self._without_settled(rows, changes)
         items = list(self._items(rows, changes))
         self._find_links(items)
         items = sorted(self._usable(items, changes), key=attrgetter("position"))
@@ -124,6 +131,47 @@ class Matcher:
         self._find_links(items)
         unseen = [item for item in items if item.earlier in _NOT_APPLIED or item.is_newer]
         return [(item.position, item.payload) for item in unseen]
+
+    # -- records that are as they were -------------------------------------------------------
+
+    def _may_be_settled(self) -> bool:
+        """Whether an equal digest is all there is to know of a record."""
+        needs_more = self.full or self.settling or self.first_load or self.ledger is not None
+        return not needs_more and self.source_time is None
+
+    def _without_settled(
+        self, rows: Sequence[tuple[int, Payload | BadRow]], changes: Changes
+    ) -> Sequence[tuple[int, Payload | BadRow]]:
+        """Count the records that are as they were; the rest wants a closer look.
+
+        Most feeds bring little news: this is where the time of a sync goes, so no object is
+        made for such a record. Where it meets anything odd it leaves the record alone.
+        """
+        known = [self._known(payload) for _, payload in rows]
+        ids = {external_id for external_id, _ in known}
+        if len(ids) < len(known):  # copies: the last one counts
+            return rows
+        links = {row[1]: Link(*row) for row in self._read_links(sorted(ids))}
+        rest = []
+        for row, (external_id, digest) in zip(rows, known, strict=True):
+            link = links.get(external_id)
+            if link is None or not self._is_as_it_was(link, digest):
+                rest.append(row)
+            else:
+                changes.settled.append((link.id, external_id, row[0]))
+        changes.counts["unchanged"] += len(changes.settled)
+        return rest
+
+    def _known(self, payload: Payload | BadRow) -> tuple[str, str]:
+        """A record's id and digest, as far as they can be had."""
+        if not isinstance(payload, BadRow):
+            with suppress(RecordError, TypeError, ValueError, RecursionError):
+                return self.target.identify(payload), self.digest(payload)
+        return "", ""
+
+    def _is_as_it_was(self, link: Link, digest: str) -> bool:
+        is_plain = not link.repeats and link.missing_since is None and link.merged_row is None
+        return link.hash == digest and is_plain and not self.met.has(link)
 
     # -- records and links -------------------------------------------------------------------
 
@@ -187,16 +235,17 @@ class Matcher:
         if self.first_load:
             return
         ids = sorted({item.external_id for item in items if item.external_id})
-        place = {"feed": self.feed, "stream": self.stream.name}
-        found = self.links.find(_LINK, "external_id", ids, **place)
-        links = {row[1]: Link(*row) for row in found}
+        links = {row[1]: Link(*row) for row in self._read_links(ids)}
         if self.source_time is not None:
             links = self._with_times(links)
         alias, model = self.target.connection.alias, self.target.label
-        self.writers = writers_of(links.values(), alias, model=model, **place)
+        self.writers = writers_of(links.values(), alias, model=model, **self.place)
         for item in items:
             item.link = links.get(item.external_id)
             item.earlier = self._earlier(item)
+
+    def _read_links(self, ids: Sequence[str]) -> list[tuple[Any, ...]]:
+        return self.links.find(_LINK, "external_id", ids, **self.place)
 
     def _with_times(self, links: dict[str, Link]) -> dict[str, Link]:
         ids = [link.id for link in links.values()]
@@ -210,7 +259,8 @@ class Matcher:
     def _earlier(self, item: Item) -> str:
         if self.ledger is not None:
             return self.ledger.seen(self.stream.name, item.external_id) if item.external_id else ""
-        return item.link.outcome_in(self.run) if item.link else ""
+        is_met = item.link is not None and self.met.has(item.link)
+        return item.link.outcome_in(self.run) if item.link and is_met else ""
 
     def _usable(self, items: Sequence[Item], changes: Changes) -> Iterator[Item]:
         """The records to look at further, last first: the last usable copy of an id wins.
@@ -275,7 +325,7 @@ class Matcher:
             return True
         if item.link is None or item.link.hash != item.digest or self.full:
             return False
-        if item.link.id in self.writers.standing_in:
+        if item.link.id in self.writers.standing_in or item.link.missing_since is not None:
             return False
         # The link must learn the record's time before it can turn an older one away.
         return item.source_updated_at is None or item.known_time is not None

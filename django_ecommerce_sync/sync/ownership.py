@@ -20,7 +20,7 @@ from ..conf import settings
 from ..exceptions import ConfigurationError
 from ..feeds import Policy, Stream, get_feed
 from ..feeds.source import did_you_mean
-from ..models import MoneyField, StreamState, SyncLink
+from ..models import MoneyField, SyncLink
 from .changes import OLDER, PINNED, POLICY, PRIORITY, Item
 from .table import Row
 from .target import Target
@@ -134,15 +134,17 @@ class Ownership:
         """The records of rivals that are these rows, but for those their feed has no more."""
         if not pks:
             return
-        complete = _complete_runs(self._rivals)
         # A record that came with a merged row speaks for nothing: see ``writers``.
         links = SyncLink.objects.using(self.target.connection.alias).filter(
-            model=self.target.label, object_id__in=sorted(pks), merged_row=None
+            model=self.target.label,
+            object_id__in=sorted(pks),
+            merged_row=None,
+            missing_since=None,
         )
-        names = ("object_id", "feed", "stream", "lacks", "source_updated_at", "last_seen_run")
-        for pk, feed, stream, lacks, moment, last_seen in links.values_list(*names):
+        names = ("object_id", "feed", "stream", "lacks", "source_updated_at")
+        for pk, feed, stream, lacks, moment in links.values_list(*names):
             fellow = self._rivals.get((feed, stream))
-            if fellow is not None and last_seen >= complete.get((feed, stream), 0):
+            if fellow is not None:
                 yield pk, fellow, frozenset(lacks.split()), moment
 
     def _rank(self, fellow: Fellow, moment: datetime | None, item: Item) -> str:
@@ -244,8 +246,3 @@ def streams_of(alias: str) -> Sequence[Stream]:
 
 def _ordered(fellow: Fellow) -> tuple[Any, ...]:
     return (fellow.feed, fellow.stream, fellow.priority, sorted(fellow.columns), fellow.is_timed)
-
-
-def _complete_runs(streams: Collection[tuple[str, str]]) -> dict[tuple[str, str], int]:
-    states = StreamState.objects.filter(feed__in={feed for feed, _ in streams})
-    return {(state.feed, state.stream): state.complete_run or 0 for state in states}

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Collection
 from typing import Any, NamedTuple
 
-from ..models import StreamState, SyncLink
+from ..models import SyncLink
 from .changes import Link
 
 
@@ -32,20 +32,14 @@ def writers_of(links: Collection[Link], alias: str, **place: Any) -> Writers:
     if not moved:
         return Writers()
     here = {link.id for link in links}
-    last = _last_complete_run(alias, place["feed"], place["stream"])
     known = SyncLink.objects.using(alias).filter(
         **place, object_id__in=sorted({link.object_id for link in moved})
     )
     order: dict[str, list[tuple[bool, int]]] = defaultdict(list)
-    columns = ("pk", "object_id", "merged_row", "last_seen_run")
-    for pk, object_id, merged_row, seen in known.values_list(*columns):
-        if pk in here or seen >= last:
+    columns = ("pk", "object_id", "merged_row", "missing_since")
+    for pk, object_id, merged_row, missing_since in known.values_list(*columns):
+        if pk in here or missing_since is None:
             order[object_id].append((merged_row is not None, pk))
     writing = {min(records)[1] for records in order.values()}
     ids = {link.id for link in moved}
     return Writers(frozenset(ids - writing), frozenset(ids & writing))
-
-
-def _last_complete_run(alias: str, feed: str, stream: str) -> int:
-    states = StreamState.objects.using(alias).filter(feed=feed, stream=stream)
-    return states.values_list("complete_run", flat=True).first() or 0

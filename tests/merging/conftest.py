@@ -95,7 +95,6 @@ def link(row, external_id, *, feed="shop", stream="customers"):
         hash=f"digest of {external_id}",
         first_run=run.pk,
         last_changed_run=run.pk,
-        last_seen_run=run.pk,
     )
 
 
