@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from itertools import chain
 from typing import Any, ClassVar
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
@@ -100,7 +101,7 @@ class HTTPFeed(FeedSource):
     def fetch(self, stream: Stream, cursor: Any) -> Iterator[Page]:
         paginator = stream.paginator or self.paginator
         if isinstance(paginator, NoPages):
-            pages: Iterable[Page] = self._whole(stream)
+            pages = self._whole(stream)
         else:
             pages = self._pages(stream, paginator, cursor)
         if stream.spans_pages:
@@ -237,17 +238,19 @@ class HTTPFeed(FeedSource):
             self._kept = None
 
 
-def _joined(pages: Iterable[Page], stream: Stream) -> Iterator[Page]:
+def _joined(pages: Iterator[Page], stream: Stream) -> Iterator[Page]:
     """All rows as one page, for a record may go on over pages; there is none to resume at.
 
-    What the pages say beside their rows is known when all have been read: it comes last.
+    What the pages say beside their rows is known when all have been read: it comes last. Only
+    what marks the first one is told at once, for whoever would go on in its middle.
     """
     said: list[Page] = []
+    first = next(pages)
 
     def rows() -> Iterator[Payload | BadRow]:
-        for page in pages:
+        for page in chain([first], pages):
             said.append(replace(page, rows=(), cursor=None, total=None))
             yield from page.rows
 
-    yield Page(reshaped(rows(), stream))
+    yield Page(reshaped(rows(), stream), validators=first.validators)
     yield from said
