@@ -93,6 +93,10 @@ class HTTPFeed(FeedSource):
             self._transport.close()
             self._transport = None
 
+    def reads(self, stream: Stream) -> Any:
+        paginator = stream.paginator or self.paginator
+        return [self.address(stream), super().reads(stream), paginator, self.format]
+
     def address(self, stream: Stream) -> str:
         """Where the stream's first document is."""
         base = str(self.base_url)

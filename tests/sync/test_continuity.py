@@ -12,6 +12,7 @@ from django_ecommerce_sync.exceptions import FeedError
 from django_ecommerce_sync.feeds import (
     Archive,
     Bearer,
+    CSVFeed,
     HTTPFeed,
     NoPages,
     PageNumber,
@@ -301,6 +302,31 @@ class TestUnchangedDocuments:
         source.run()
         source.stream["fields"] = {**FIELDS, "name": "sku"}
         assert source.counts() == {"read": 12, "updated": 12}
+
+    @pytest.mark.parametrize(
+        ("option", "value"),
+        [("path", "outlet"), ("records", "others"), ("params", {"shop": 2})],
+    )
+    def test_a_stream_that_is_to_be_found_elsewhere_is_read(self, source, option, value):
+        source.headers = {"ETag": '"7"'}
+        source.envelope = {"others": []}
+        source.run()
+        source.stream |= {option: value, "allow_empty": True}
+        source.run()
+        assert "If-None-Match" not in source.server.requests[0].headers
+
+    def test_another_format_has_the_same_bytes_read_anew(self, settings, tmp_path):
+        file = tmp_path / "products.csv"
+        file.write_bytes("sku;name;price\nA;Größe;1,50\n".encode("iso-8859-15"))
+        options = {"url": str(file), "stream": "products", "decimal": ","}
+        options["fields"] = {name: name for name in ("sku", "name", "price")}
+        for encoding in ("iso-8859-5", "iso-8859-15"):
+            options["encoding"] = encoding
+            feed = {"BACKEND": CSVFeed, "OPTIONS": options}
+            settings.ECOMMERCE_SYNC = {**settings.ECOMMERCE_SYNC, "FEEDS": {"shop": feed}}
+            run, _ = request_run("shop")
+            assert execute(run.pk).status == RunStatus.SUCCEEDED
+        assert Product.objects.get().name == "Größe"
 
     def test_a_run_that_broke_off_makes_the_old_document_worth_reading(self, source):
         source.run()
