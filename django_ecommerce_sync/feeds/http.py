@@ -108,11 +108,13 @@ class HTTPFeed(FeedSource):
             pages = self._whole(stream)
         else:
             pages = self._pages(stream, paginator, cursor)
+            if cursor is None and stream.reshapes:
+                pages = _counted(pages)
         if stream.spans_pages:
             yield from _joined(pages, stream)
         elif stream.each:
-            for page in pages:
-                yield replace(page, rows=reshaped(page.rows, stream), total=None)
+            for page in _without_totals(pages):
+                yield replace(page, rows=reshaped(page.rows, stream))
         else:
             yield from pages
 
@@ -154,7 +156,8 @@ class HTTPFeed(FeedSource):
             walk.note(rows)
             following = paginator.after(walk.state, answer)
             if following is not None and paginator.url(following):
-                following = self._own(following, self.address(stream))
+                here = paginator.url(walk.state) or self.address(stream)
+                following = self._own(following, here)
             following = walk.go_on(following, empty=not rows)
             yield Page(
                 rows,
@@ -179,7 +182,7 @@ class HTTPFeed(FeedSource):
         with document:
             content: Content = self.format.read(document, stream)
             rows = list(content.rows)
-        last = rows[-1] if rows and isinstance(rows[-1], Mapping) else {}
+        last = next((row for row in reversed(rows) if isinstance(row, Mapping)), {})
         return rows, Answer(document.headers, content.envelope, len(rows), last), document
 
     # -- requests ----------------------------------------------------------------------------
@@ -242,6 +245,25 @@ class HTTPFeed(FeedSource):
             self._kept = None
 
 
+def _counted(pages: Iterator[Page]) -> Iterator[Page]:
+    """The pages of a whole walk, the last one partial where fewer rows came than announced.
+
+    Nobody can tell any more when other records have been made of the rows.
+    """
+    read = 0
+    announced: set[int] = set()
+    for page in pages:
+        read += len(page.rows)  # type: ignore[arg-type]  # a list
+        announced.update(() if page.total is None else (page.total,))
+        is_short = page.cursor is None and (len(announced) > 1 or read < max(announced, default=0))
+        yield replace(page, partial=page.partial or is_short)
+
+
+def _without_totals(pages: Iterator[Page]) -> Iterator[Page]:
+    """The pages of a stream whose totals count rows, and not the records made of them."""
+    return (replace(page, total=None) for page in pages)
+
+
 def _joined(pages: Iterator[Page], stream: Stream) -> Iterator[Page]:
     """All rows as one page, for a record may go on over pages; there is none to resume at.
 
@@ -249,11 +271,12 @@ def _joined(pages: Iterator[Page], stream: Stream) -> Iterator[Page]:
     what marks the first one is told at once, for whoever would go on in its middle.
     """
     said: list[Page] = []
+    pages = _without_totals(pages)
     first = next(pages)
 
     def rows() -> Iterator[Payload | BadRow]:
         for page in chain([first], pages):
-            said.append(replace(page, rows=(), cursor=None, total=None))
+            said.append(replace(page, rows=(), cursor=None))
             yield from page.rows
 
     yield Page(reshaped(rows(), stream), validators=first.validators)
