@@ -93,6 +93,9 @@ class HTTPFeed(FeedSource):
             self._transport.close()
             self._transport = None
 
+    def asks_for_changes(self, stream: Stream) -> bool:
+        return stream.since is not None and bool(stream.since.param)
+
     def reads(self, stream: Stream) -> Any:
         paginator = stream.paginator or self.paginator
         return [self.address(stream), super().reads(stream), paginator, self.format]

@@ -58,6 +58,10 @@ class FeedSource(ABC):
         """
         return [stream.path, stream.records, stream.params, stream.since]
 
+    def asks_for_changes(self, stream: Stream) -> bool:
+        """Whether ``fetch`` leaves out what did not change since ``stream.since.start``."""
+        return stream.since is not None
+
     def stream(self, name: str) -> Stream:
         """The stream of that name."""
         for stream in self.streams:

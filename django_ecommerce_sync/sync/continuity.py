@@ -12,8 +12,9 @@ from datetime import datetime
 from typing import Any
 
 from ..exceptions import FeedError
-from ..feeds import Archive, Stream
+from ..feeds import Archive, FeedSource, Stream
 from ..models import StreamState, SyncRun
+from .digest import reading_digest
 from .observation import Observation
 
 #: Streams with fewer rows than this come and go as they like.
@@ -23,10 +24,12 @@ _FEW_ROWS = 10
 class Continuity:
     """What is known of a stream from before, and what this run adds to it."""
 
-    def __init__(self, run: SyncRun, stream: Stream, mapping: str) -> None:
+    def __init__(self, run: SyncRun, feed: FeedSource, stream: Stream, key: str) -> None:
         place = {"feed": run.feed, "stream": stream.name}
         self.run = run
-        self.mapping = mapping
+        self.mapping = reading_digest(feed, stream, key)
+        #: Whether the source can be asked for changes only; a time of change alone tells old rows.
+        self.can_ask = feed.asks_for_changes(stream)
         self.states = StreamState.objects.filter(**place)
         self.state = self.states.first() or StreamState(**place)
         #: Whether the run reads all there is to read.
@@ -38,7 +41,7 @@ class Continuity:
         # A mended mapping must reach every record, also those that did not change.
         known = self.is_whole and not self.run.full and self.state.mapping == self.mapping
         since = self.state.watermark if known else self.run.since
-        if stream.since is not None and since is not None:
+        if self.can_ask and stream.since is not None and since is not None:
             return replace(stream, since=replace(stream.since, start=since))
         return replace(stream, known=self.state.validators if known else {})
 

@@ -18,7 +18,6 @@ from ..feeds.redaction import redacted
 from ..models import RunStatus, SyncRun
 from .batches import Place
 from .continuity import Continuity
-from .digest import reading_digest
 from .execution import Attempt, Cancelled, Progress, StreamExecution
 from .heartbeat import Heartbeat
 from .lease import Lease, acquire
@@ -129,7 +128,7 @@ class Execution:
         try:
             for stream, place in self._remaining():
                 target = self.targets[stream.name]
-                continuity = Continuity(run, stream, reading_digest(feed, stream, target.key))
+                continuity = Continuity(run, feed, stream, target.key)
                 matcher = Matcher(
                     stream,
                     target,

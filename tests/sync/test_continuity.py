@@ -210,6 +210,31 @@ class TestWatermark:
         assert StreamState.objects.get().watermark == before
 
 
+class TestTimesNobodyAsksWith:
+    """``since`` without ``param`` only tells old copies: each run reads everything."""
+
+    @pytest.fixture(autouse=True)
+    def dated(self, source):
+        source.stream |= {"since": Since("changed"), "missing": Archive(max_ratio=0.5)}
+        source.rows = [row(n, changed=at(n)) for n in range(12)]
+
+    def test_what_is_gone_is_archived_all_the_same(self, source):
+        source.run()
+        source.rows = source.rows[:10]
+        assert source.counts() == {"read": 10, "unchanged": 10, "archived": 2}
+
+    def test_an_unchanged_document_is_not_read(self, source):
+        source.headers = {"ETag": '"7"'}
+        source.run()
+        assert source.counts() == {"read": 12, "unchanged": 12}
+        assert source.server.requests[0].headers["If-None-Match"] == '"7"'
+
+    def test_a_document_that_lost_all_its_rows_changes_nothing(self, source):
+        source.run()
+        source.rows = []
+        assert source.run().error_code == "feed_empty"
+
+
 class TestUnchangedDocuments:
     def test_an_etag_makes_it_one_request_without_a_body(self, source):
         source.headers = {"ETag": 'W/"7"'}
