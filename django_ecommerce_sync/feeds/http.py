@@ -18,6 +18,7 @@ from .formats import JSON, Content, Format
 from .pagination import Answer, NoPages, Paginator, Walk
 from .rates import RateBudget
 from .records import BadRow, Page, Payload
+from .redaction import redacted
 from .reshaping import reshaped
 from .source import FeedSource
 from .streams import Stream
@@ -236,11 +237,12 @@ class HTTPFeed(FeedSource):
                 f"The next page of {label(home)} would be at {label(url)}, which has another "
                 "scheme, host or port; no secret may go there.",
             )
-        if not isinstance(self.auth, Query):
-            return url
+        own = self.auth.param if isinstance(self.auth, Query) else None
         parts = urlsplit(url)
-        kept = [pair for pair in parts.query.split("&") if pair.split("=")[0] != self.auth.param]
-        return urlunsplit(parts._replace(query="&".join(kept)))
+        pairs = parts.query.split("&")
+        # Some sources give back the secret under a name of theirs, whatever header it came in.
+        kept = [pair for pair in pairs if pair.split("=")[0] != own and redacted(pair) == pair]
+        return url if kept == pairs else urlunsplit(parts._replace(query="&".join(kept)))
 
     def _let_go(self) -> None:
         if self._kept is not None:

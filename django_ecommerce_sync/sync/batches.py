@@ -81,6 +81,7 @@ def batches(
     except _NoPage as no_page:
         failure = no_page.error
     if rows:
+        _check_number(steps[-1].read, feed, stream)
         yield Batch(rows, steps)
     if failure is not None:
         raise failure

@@ -5,6 +5,7 @@ import pytest
 
 from django_ecommerce_sync.exceptions import FeedError
 from django_ecommerce_sync.feeds import (
+    Bearer,
     Cursor,
     HTTPFeed,
     Keyset,
@@ -274,6 +275,19 @@ def test_a_secret_in_the_query_stays_out_of_the_cursor(server, monkeypatch):
     feed = feed_of(server, NextURL("next"), auth=Query("key", env="ACME"))
     assert pages(feed)[0][1] == f"{server.url}/api/items?p=2"
     assert server.requests[1].query == {"p": "2", "key": "s3cret"}
+
+
+@pytest.mark.parametrize("auth", [Bearer("ACME"), Query("key", env="ACME")])
+def test_a_secret_that_comes_back_under_another_name_stays_out_of_the_cursor(
+    server, monkeypatch, auth
+):
+    monkeypatch.setenv("ACME", "s3cret/of+acme")
+    following = "/api/items?access_token=s3cret%2Fof%2Bacme&p=2"
+    server.answer = lambda request: reply(
+        {"items": ROWS[1:]} if request.query.get("p") else {"items": ROWS[:1], "next": following}
+    )
+    feed = feed_of(server, NextURL("next"), auth=auth)
+    assert pages(feed)[0][1] == f"{server.url}/api/items?p=2"
 
 
 def test_keysets(server):

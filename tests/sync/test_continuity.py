@@ -441,8 +441,9 @@ class TestDoubts:
         source.server.answer = answer
         assert [w["code"] for w in source.run().warnings] == ["total_moved"]
 
-    def test_more_records_than_allowed(self, source, settings):
-        settings.ECOMMERCE_SYNC = {**settings.ECOMMERCE_SYNC, "BATCH_SIZE": 4}
+    @pytest.mark.parametrize(("size", "landed"), [(4, 4), (5, 5), (100, 0)])
+    def test_more_records_than_allowed(self, source, settings, size, landed):
+        settings.ECOMMERCE_SYNC = {**settings.ECOMMERCE_SYNC, "BATCH_SIZE": size}
         source.paginator = PageNumber()
         feed_limit = pytest.MonkeyPatch()
         feed_limit.setattr(HTTPFeed, "max_records", 7)
@@ -450,7 +451,10 @@ class TestDoubts:
             run = source.run()
         finally:
             feed_limit.undo()
-        assert (run.error_code, run.counts_of("products")["created"]) == ("too_many_records", 4)
+        assert (run.error_code, run.counts_of("products")["created"]) == (
+            "too_many_records",
+            landed,
+        )
 
 
 class TestSecrets:
