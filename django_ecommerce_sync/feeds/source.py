@@ -51,12 +51,12 @@ class FeedSource(ABC):
         return [] if self.streams else [f"{type(self).__name__} has no streams."]
 
     def reads(self, stream: Stream) -> Any:
-        """Which records the stream has, as plain values and objects made of them.
+        """Which records the stream has, and what its lack of others means, as plain values.
 
         Once that is another answer, what was read before proves nothing: watermark and
         validators are given up, and the stream is read as a whole.
         """
-        return [stream.path, stream.records, stream.params, stream.since]
+        return [stream.path, stream.records, stream.params, stream.since, stream.missing]
 
     def asks_for_changes(self, stream: Stream) -> bool:
         """Whether ``fetch`` leaves out what did not change since ``stream.since.start``."""

@@ -38,8 +38,10 @@ class Continuity:
 
     def _asked(self, stream: Stream) -> Stream:
         """The stream, asked only for what may have changed."""
-        # A mended mapping must reach every record, also those that did not change.
-        known = self.is_whole and not self.run.full and self.state.mapping == self.mapping
+        # A mended mapping must reach every record, also those that did not change; and what is
+        # gone is told by all that is there.
+        anew = self.run.full or self.run.allow_shrink or self.state.mapping != self.mapping
+        known = self.is_whole and not anew
         since = self.state.watermark if known else self.run.since
         if self.can_ask and stream.since is not None and since is not None:
             return replace(stream, since=replace(stream.since, start=since))

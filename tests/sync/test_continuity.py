@@ -282,6 +282,21 @@ class TestUnchangedDocuments:
         assert source.counts(**options) == {"read": 12, "unchanged": 12}
         assert "If-None-Match" not in source.server.requests[0].headers
 
+    @pytest.mark.parametrize("since", [None, Since("changed", "since")])
+    @pytest.mark.parametrize("answer", ["allow_shrink", "max_ratio"])
+    def test_it_is_read_again_to_archive_what_was_asked_about(self, source, answer, since):
+        source.headers = {"ETag": '"7"'}
+        source.rows = [row(n, changed=at(n)) for n in range(12)]
+        source.stream |= {"missing": Archive(), "since": since}
+        source.run()
+        source.headers, source.rows = {"ETag": '"8"'}, source.rows[:9]
+        assert [issue.code for issue in source.run(full=True).issues.all()] == ["needs_attention"]
+        if answer == "max_ratio":
+            source.stream["missing"] = Archive(max_ratio=0.5)
+        found = source.counts(allow_shrink=answer == "allow_shrink")
+        assert found == {"read": 9, "unchanged": 9, "archived": 3}
+        assert source.asked() == {}
+
     def test_it_is_read_again_after_rejections(self, source):
         source.headers = {"ETag": '"7"'}
         source.rows[0]["price"] = "cheap"
