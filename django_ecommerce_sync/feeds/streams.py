@@ -166,6 +166,11 @@ class Stream:
         """Whether a record may be put together from rows of several pages."""
         return bool(self.group_by or self.parent)
 
+    @property
+    def reshapes(self) -> bool:
+        """Whether a record is anything but a row."""
+        return bool(self.spans_pages or self.each)
+
     def identify(self, payload: Payload, key: str) -> str:
         """The record's id in the feed, or "" without one; ``key`` is the model's key field."""
         if self.external_id is not None:

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from ..exceptions import FeedError
-from ..feeds import Stream
+from ..feeds import FeedSource, Stream
 from ..models import StreamState, SyncRun
 from .observation import Observation
 
@@ -23,10 +23,12 @@ _FEW_ROWS = 10
 class Continuity:
     """What is known of a stream from before, and what this run adds to it."""
 
-    def __init__(self, run: SyncRun, stream: Stream, mapping: str) -> None:
+    def __init__(self, run: SyncRun, feed: FeedSource, stream: Stream, mapping: str) -> None:
         place = {"feed": run.feed, "stream": stream.name}
         self.run = run
         self.mapping = mapping
+        #: Whether the source can be asked for changes only; a time of change alone tells old rows.
+        self.can_ask = feed.asks_for_changes(stream)
         self.states = StreamState.objects.filter(**place)
         self.state = self.states.first() or StreamState(**place)
         #: Whether the run reads all there is to read.
@@ -35,11 +37,12 @@ class Continuity:
 
     def _asked(self, stream: Stream) -> Stream:
         """The stream, asked only for what may have changed."""
-        # A mended mapping must reach every record, also those that did not change.
-        anew = self.run.full or self.run.allow_shrink
-        known = self.is_whole and not anew and self.state.mapping == self.mapping
+        # A mended mapping must reach every record, also those that did not change; and what is
+        # gone is told by all that is there.
+        anew = self.run.full or self.run.allow_shrink or self.state.mapping != self.mapping
+        known = self.is_whole and not anew
         since = self.state.watermark if known else self.run.since
-        if stream.since is not None and since is not None:
+        if self.can_ask and stream.since is not None and since is not None:
             return replace(stream, since=replace(stream.since, start=since))
         return replace(stream, known=self.state.validators if known else {})
 

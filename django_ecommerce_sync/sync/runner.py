@@ -18,7 +18,7 @@ from ..feeds.redaction import redacted
 from ..models import MetLinks, RunStatus, SyncRun
 from .batches import Place
 from .continuity import Continuity
-from .digest import mapping_digest
+from .digest import reading_digest
 from .execution import Attempt, Cancelled, Progress, StreamExecution
 from .heartbeat import Heartbeat
 from .lease import Lease, acquire
@@ -133,8 +133,8 @@ class Execution:
             for stream, place in self._remaining():
                 target = self.targets[stream.name]
                 ownership = Ownership(stream, target, run.feed)
-                mapping = mapping_digest(stream, target.key, ownership.description)
-                continuity = Continuity(run, stream, mapping)
+                mapping = reading_digest(feed, stream, target.key, ownership.description)
+                continuity = Continuity(run, feed, stream, mapping)
                 matcher = Matcher(
                     stream,
                     target,
