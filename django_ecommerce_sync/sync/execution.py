@@ -21,7 +21,7 @@ from ..models import IssueState, SyncRun
 from . import issues
 from .absence import Absence, Absent
 from .apply import Applier
-from .batches import Batch, NumberedRow, Place, batches
+from .batches import Batch, NumberedRow, Place, batches, standing
 from .changes import Changes, Item
 from .continuity import Continuity
 from .faults import is_about_a_row, is_passing
@@ -117,7 +117,7 @@ class StreamExecution:
             if batch.is_first and self.seen.total is not None:
                 self.continuity.check_size(self.seen.total)
             self._land(batch)
-            place = batch.steps[-1]
+            place = batch.end
         if not self.seen.unchanged:
             self._check_end(place.read)
         return place
@@ -145,11 +145,11 @@ class StreamExecution:
         """Second thoughts, once all has been read: last copies, and records that had to wait."""
         self.matcher.settling = True
         for rows in self.repeats.batches(settings.BATCH_SIZE):
-            self._land(Batch(rows, [place] * len(rows)), pass_=Pass.LAST_COPIES)
+            self._land(standing(rows, place), pass_=Pass.LAST_COPIES)
         self.matcher.settling = False
         waiting = self.matcher.still_unseen(list(self.waiting.values()))
         if waiting and not self.run.dry_run:
-            self._land(Batch(waiting, [place] * len(waiting)), pass_=Pass.WAITING)
+            self._land(standing(waiting, place), pass_=Pass.WAITING)
 
     def _may_be_empty(self) -> bool:
         return self.stream.allow_empty or self.continuity.asks_for_part or self.run.limit == 0
@@ -295,7 +295,7 @@ class StreamExecution:
         self, run: SyncRun, batch: Batch, changes: Changes, report: Report, *, pass_: Pass
     ) -> None:
         """Write counts, issues and the place of the next batch, in the batch's transaction."""
-        name, place = self.stream.name, batch.steps[-1]
+        name, place = self.stream.name, batch.end
         pass_.correct(report)
         if pass_ is Pass.WAITING:
             issues.forget(run, name, [position for _, position in report.landed])
