@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import cache
 from typing import Any
 
+from django.core.signals import setting_changed
 from django.db import models
 from django.db.models.signals import post_delete, post_save
 
+from ..conf import settings
+from ..feeds import get_feed
 from ..models import SyncLink
 from .continuity import forget
 
@@ -15,6 +21,7 @@ def connect() -> None:
     """Listen for rows saved or deleted by anyone but a sync (bulk writes send no signals)."""
     post_save.connect(forget_digest, dispatch_uid="ecommerce_sync.forget_digest")
     post_delete.connect(drop_links, dispatch_uid="ecommerce_sync.drop_links")
+    setting_changed.connect(_look_again, dispatch_uid="ecommerce_sync.linked_models")
 
 
 def forget_digest(
@@ -49,5 +56,22 @@ def _may_be_linked(model: type[models.Model]) -> bool:
     return hasattr(model, "sync_key") or model._meta.label_lower in linked_models()
 
 
-def linked_models() -> set[str]:
-    return set()
+@cache
+def linked_models() -> frozenset[str]:
+    """The models that the configured feeds write, by label in lower case.
+
+    Every save in the project asks, so feeds are built for it once.
+    """
+    return frozenset(label for alias in settings.FEEDS for label in _models_of(alias))
+
+
+def _models_of(alias: str) -> Iterator[str]:
+    # A feed that cannot be built brings no rows; whatever is wrong with it, system checks and
+    # runs say so, and saving some row must not fail for it.
+    with suppress(Exception), get_feed(alias) as feed:
+        yield from [stream.model_label.lower() for stream in feed.streams]
+
+
+def _look_again(*, setting: str, **kwargs: Any) -> None:
+    if setting == "ECOMMERCE_SYNC":
+        linked_models.cache_clear()
