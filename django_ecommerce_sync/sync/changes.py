@@ -72,6 +72,8 @@ class Item:
     row: Row | None = None
     children: dict[str, ChildRows] = field(default_factory=dict)
     changed: tuple[str, ...] = ()
+    #: Digests of the row it refers to and that is not there yet.
+    waits_for: tuple[str, ...] = ()
     error: RecordError | None = None
 
     @property
@@ -139,4 +141,6 @@ class Changes:
         self.counts["rejected"] += 1
         if self.settling:  # the copy was counted before, in the hope of the best
             self.counts["unchanged" if item.earlier == "unchanged" else "duplicate"] -= 1
-        self.rejections.append(Rejection(item.position, item.external_id, str(key or ""), error))
+        self.rejections.append(
+            Rejection(item.position, item.external_id, str(key or ""), error, item.waits_for)
+        )

@@ -17,8 +17,8 @@ from .. import signals
 from ..conf import settings
 from ..exceptions import EcommerceSyncError, FeedError, RecordError
 from ..feeds import Archive, BadRow, FeedSource
-from ..models import IssueState, SyncRun
-from . import issues
+from ..models import SyncRun
+from . import arrivals, issues
 from .absence import Absence
 from .apply import Applier
 from .batches import Batch, NumberedRow, Place, batches
@@ -234,6 +234,8 @@ class StreamExecution:
             for code, (count, message) in changes.warnings.items():
                 warn(run, self.stream.name, code, message, count=count)
             self._account(run, batch, changes, report, pass_=pass_)
+            if not run.dry_run:
+                arrivals.announce_batch(run, self.stream.name, self.target, changes)
         self.run = self.attempt.run = run
         if pass_ is Pass.FIRST:
             self.repeats.put(changes.postponed)
@@ -284,6 +286,8 @@ class StreamExecution:
         if pass_ is Pass.WAITING:
             issues.forget(run, name, [position for _, position in report.landed])
         else:
+            if self.heals:
+                issues.supersede(run, name, report.rejections)
             issues.record(run, name, report.rejections)
         if self.heals:
             issues.resolve(run, name, report)
@@ -333,9 +337,9 @@ class StreamExecution:
 
 def _rows_to_retry(run: SyncRun, stream: str) -> tuple[set[str], set[int]] | None:
     """The ids, and the positions of rows without one, that a retry is about; None for all."""
-    if run.retry_of is None:
+    if not run.is_retry:
         return None
-    rejected = run.retry_of.issues.filter(stream=stream, state=IssueState.OPEN)
+    rejected = issues.to_retry(run).filter(stream=stream)
     rows: Sequence[tuple[str, Any]] = list(rejected.values_list("external_id", "position"))
     return {e for e, _ in rows if e}, {p for e, p in rows if not e and p is not None}
 

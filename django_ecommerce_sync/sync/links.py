@@ -14,12 +14,14 @@ from django.db.models.signals import post_delete, post_save
 from ..conf import settings
 from ..feeds import get_feed
 from ..models import SyncLink
+from .arrivals import announce_row
 from .continuity import forget
 
 
 def connect() -> None:
     """Listen for rows saved or deleted by anyone but a sync (bulk writes send no signals)."""
     post_save.connect(forget_digest, dispatch_uid="ecommerce_sync.forget_digest")
+    post_save.connect(tell_who_waits, dispatch_uid="ecommerce_sync.tell_who_waits")
     post_delete.connect(drop_links, dispatch_uid="ecommerce_sync.drop_links")
     setting_changed.connect(_look_again, dispatch_uid="ecommerce_sync.linked_models")
 
@@ -32,6 +34,15 @@ def forget_digest(
         links = _links_of(instance)
         links.exclude(hash="").update(hash="")
         _forget_documents(links)
+
+
+def tell_who_waits(
+    sender: type[models.Model], instance: models.Model, update_fields: Any, **kwargs: Any
+) -> None:
+    """A row came, or its key changed: records that refer to it by that key can land now."""
+    key = getattr(sender, "sync_key", "")
+    if key and (update_fields is None or key in update_fields):
+        announce_row(instance, key)
 
 
 def drop_links(sender: type[models.Model], instance: models.Model, **kwargs: Any) -> None:
