@@ -159,7 +159,7 @@ class StreamExecution:
         if self.seen.unchanged:
             run.counts[name] = add_counts({}, self.continuity.counts_of_unchanged())
         counts = run.counts.setdefault(name, add_counts({}, {}))
-        if run.limit is None:
+        if run.limit is None and not run.is_retry:
             for code, message in self.seen.gaps(counts["read"]).items():
                 warn(run, name, code, message)
         waiting = run.issues.filter(stream=name, code__in=WAITING).exists()

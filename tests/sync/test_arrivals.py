@@ -8,8 +8,15 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from django_ecommerce_sync.exceptions import FeedError
-from django_ecommerce_sync.feeds import MemoryFeed
-from django_ecommerce_sync.models import Customer, Order, Product, SyncIssue, SyncRun
+from django_ecommerce_sync.feeds import MemoryFeed, Page
+from django_ecommerce_sync.models import (
+    Customer,
+    Order,
+    Product,
+    StreamState,
+    SyncIssue,
+    SyncRun,
+)
 from django_ecommerce_sync.sync import dispatch_due, execute, request_run, runs
 from tests.sync.conftest import CUSTOMERS, ORDERS, PRODUCTS, customer, product
 from tests.sync.test_runs import crash, expire
@@ -74,6 +81,7 @@ def test_an_order_lands_when_another_feed_brings_its_product(shops):
     retried = shops.arrivals().get()
     assert (retried.feed, retried.retry_of, retried.streams) == ("shop", first, ["orders"])
     assert (retried.status, retried.counts_of("orders")["read"]) == ("succeeded", 1)
+    assert retried.warnings == []  # the rows it passed by are not missing
     issue.refresh_from_db()
     assert (issue.state, issue.resolved_by, issue.retried_in) == ("resolved", retried, retried.pk)
     assert issue.arrived_at is not None
@@ -154,6 +162,14 @@ def test_a_product_made_by_hand_is_told_and_the_next_look_retries(shops):
     run.refresh_from_db()
     assert (run.trigger, run.status, Order.objects.count()) == ("arrival", "succeeded", 1)
     assert dispatch_due() == []
+
+
+def test_what_comes_twice_is_told_once(shops):
+    issue = shops.sync("shop").issues.get()
+    Product.objects.create(sku="SKU-1", price=1).delete()
+    Product.objects.create(sku="SKU-1", price=1)
+    issue.refresh_from_db()
+    assert issue.message.count("arrived") == 1
 
 
 def test_a_product_that_a_person_renames_is_told(shops):
@@ -308,7 +324,15 @@ def test_a_feed_that_is_gone_is_left_alone(shops, settings):
     assert SyncRun.objects.count() == 1
 
 
+class Silent(MemoryFeed):
+    """Does not say how many rows it has."""
+
+    def fetch(self, stream, cursor):
+        yield Page(self.rows[stream.name])
+
+
 def test_a_retry_whose_first_run_was_pruned_is_still_no_run_of_everything(shops, monkeypatch):
+    shops.backend = Silent
     monkeypatch.setitem(runs._HAND_OVER, "celery", lambda run_id: "celery")
     first = shops.sync("shop")
     shops.orders.append(order(2))
@@ -318,3 +342,4 @@ def test_a_retry_whose_first_run_was_pruned_is_still_no_run_of_everything(shops,
     first.delete()
     run = execute(run.pk)
     assert (run.retry_of, run.counts_of("orders")["read"], run.status) == (None, 0, "succeeded")
+    assert StreamState.objects.get(feed="shop", stream="orders").complete_run is None
