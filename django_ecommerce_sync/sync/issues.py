@@ -156,8 +156,8 @@ def issue_groups(run: SyncRun) -> list[IssueGroup]:
             count=Count("pk"),
             open=Count("pk", filter=Q(state=IssueState.OPEN)),
             first=Min("pk"),
-            message=Min("message"),
-            messages=Count("message", distinct=True),
+            sentence=Min("message"),
+            sentences=Count("message", distinct=True),
         )
     )
     groups: dict[tuple[str, str, str], list[Any]] = {}
@@ -180,7 +180,7 @@ def issue_groups(run: SyncRun) -> list[IssueGroup]:
 
 
 def _is_uniform(rows: Sequence[Any]) -> bool:
-    return {(row["messages"], row["message"]) for row in rows} == {(1, rows[0]["message"])}
+    return {(row["sentences"], row["sentence"]) for row in rows} == {(1, rows[0]["sentence"])}
 
 
 def has_open(feed: str, stream: str) -> bool:

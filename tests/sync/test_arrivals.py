@@ -1,8 +1,10 @@
 """A record that waits for another row lands by itself once that row is there."""
 
 from datetime import timedelta
+from io import StringIO
 
 import pytest
+from django.core.management import call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -343,3 +345,13 @@ def test_a_retry_whose_first_run_was_pruned_is_still_no_run_of_everything(shops,
     run = execute(run.pk)
     assert (run.retry_of, run.counts_of("orders")["read"], run.status) == (None, 0, "succeeded")
     assert StreamState.objects.get(feed="shop", stream="orders").complete_run is None
+
+
+def test_a_command_sees_through_what_it_set_off(shops):
+    if connection.vendor == "sqlite" and connection.is_in_memory_db():
+        pytest.skip("a thread has no part in SQLite's memory")
+    shops.sync("shop")
+    shops.products = [product(1)]
+    shops.configure(RUNNER="thread")
+    call_command("ecommerce_sync", "run", "depot", stdout=StringIO(), stderr=StringIO())
+    assert (shops.arrivals().get().status, Order.objects.count()) == ("succeeded", 1)
