@@ -4,11 +4,12 @@ The doors (command line, tasks, admin, API) call the names below and nothing dee
 """
 
 from .issues import IssueGroup, issue_groups
-from .retries import retry, retry_rows
+from .retries import MAX_CHOSEN, retry, retry_rows
 from .runner import execute
 from .runs import cancel, dispatch, dispatch_due, request_run
 
 __all__ = [
+    "MAX_CHOSEN",
     "IssueGroup",
     "cancel",
     "dispatch",
