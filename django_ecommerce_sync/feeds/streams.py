@@ -113,6 +113,9 @@ class Stream:
     #: The part of its rows a stream may lose from one complete run to the next before the run
     #: fails. None: half of them where missing rows are archived, any number where they are kept.
     max_shrink: float | None = None
+    #: Whether rows are written one by one through ``save()`` of their model, for hosts whose
+    #: models or ``pre_save`` and ``post_save`` listeners must hear of them; many times slower.
+    save_rows: bool = False
     #: Filled in when a run begins: the validators of the document as it was read last.
     known: Mapping[str, str] = field(default_factory=dict)
 

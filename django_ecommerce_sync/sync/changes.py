@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -117,18 +118,21 @@ class Changes:
     #: Whether the records are last copies that were counted when they were read.
     settling: bool = False
 
-    def count(self, item: Item, outcome: str) -> None:
-        """Count a record once, also where an earlier copy of it in this run was counted before."""
+    def count(self, item: Item, outcome: str, *, by: int = 1) -> None:
+        """Count a record once, also where an earlier copy of it in this run was counted before.
+
+        ``by=-1`` takes that back.
+        """
         if not item.earlier:
-            self.counts[outcome] += 1
+            self.counts[outcome] += by
             return
-        self.counts["duplicate"] += 1
+        self.counts["duplicate"] += by
         if item.earlier == "skipped":  # the older copy is the duplicate, this one the record
-            self.counts["skipped"] -= 1
-            self.counts[outcome] += 1
+            self.counts["skipped"] -= by
+            self.counts[outcome] += by
         if outcome == "updated" and item.earlier == "unchanged":
-            self.counts["unchanged"] -= 1
-            self.counts["updated"] += 1
+            self.counts["unchanged"] -= by
+            self.counts["updated"] += by
 
     def warn(self, code: str, message: str) -> None:
         """Something a person should know; of several with one code the first is the example."""
@@ -144,3 +148,12 @@ class Changes:
         self.rejections.append(
             Rejection(item.position, item.external_id, str(key or ""), error, item.waits_for)
         )
+
+    def refuse(self, refused: Sequence[tuple[Item, RecordError, Any]]) -> None:
+        """Records with errors and keys that were to be written: their model would not have them."""
+        for item, error, key in refused:
+            self.count(item, "created" if item.row is None else "updated", by=-1)
+            self.reject(item, error, key)
+        gone = {id(item) for item, _, _ in refused}
+        for decided in (self.create, self.update, self.postponed):
+            decided[:] = [item for item in decided if id(item) not in gone]

@@ -24,7 +24,7 @@ from .apply import Applier
 from .batches import Batch, NumberedRow, Place, batches
 from .changes import Changes, Item
 from .continuity import Continuity
-from .faults import is_about_a_row, is_passing
+from .faults import is_about_a_row, is_passing, named
 from .lease import Lease, lease_end
 from .ledger import Ledger
 from .match import WAITING, Matcher
@@ -260,7 +260,7 @@ class StreamExecution:
         external_id = key = ""
         if not isinstance(payload, BadRow):
             external_id, key = self.target.identify(payload), self.matcher.key_text(payload)
-        reason = f"The database refused the row ({type(error).__name__} {_number(error)})."
+        reason = f"The database refused the row ({named(error)})."
         changes.reject(Item(position, {}, external_id, ""), RecordError("db_rejected", reason), key)
         return changes
 
@@ -363,7 +363,3 @@ def _wait(attempt: int) -> None:
     if not connection.in_atomic_block:
         connection.close_if_unusable_or_obsolete()
     time.sleep(random.uniform(0, min(0.05 * 2**attempt, 5)))  # noqa: S311
-
-
-def _number(error: DatabaseError) -> str:
-    return str(error.args[0]) if error.args and isinstance(error.args[0], int) else ""

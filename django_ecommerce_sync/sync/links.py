@@ -16,6 +16,7 @@ from ..feeds import get_feed
 from ..models import SyncLink
 from .arrivals import announce_row
 from .continuity import forget
+from .saving import is_own_write
 
 
 def connect() -> None:
@@ -30,7 +31,7 @@ def forget_digest(
     sender: type[models.Model], instance: models.Model, created: bool, **kwargs: Any
 ) -> None:
     """A row changed here: the next sync must compare it in full, for the feed may differ now."""
-    if not created and _may_be_linked(sender):
+    if not created and _may_be_linked(sender) and not is_own_write(instance):
         links = _links_of(instance)
         links.exclude(hash="").update(hash="")
         _forget_documents(links)
@@ -41,13 +42,14 @@ def tell_who_waits(
 ) -> None:
     """A row came, or its key changed: records that refer to it by that key can land now."""
     key = getattr(sender, "sync_key", "")
-    if key and (update_fields is None or key in update_fields):
+    is_told = update_fields is None or key in update_fields
+    if key and is_told and not is_own_write(instance):
         announce_row(instance, key)
 
 
 def drop_links(sender: type[models.Model], instance: models.Model, **kwargs: Any) -> None:
     """A row is gone: its links with it, so that the feed may bring it anew."""
-    if _may_be_linked(sender):
+    if _may_be_linked(sender) and not is_own_write(instance):
         links = _links_of(instance)
         _forget_documents(links)
         links.delete()
