@@ -116,7 +116,13 @@ def _retry_arrived_of(feed: str) -> SyncRun | None:
     run, is_new = queue(_wish(latest, rows, {"arrived": True}, ARRIVAL, None))
     if not is_new:
         return None
-    if not rows.update(retried_in=run.pk):  # another process was quicker, and its run is over
+    # By primary key, in order: a batch that announces arrivals locks the same rows.
+    pks = sorted(rows.values_list("pk", flat=True))
+    claimed = [
+        SyncIssue.objects.filter(pk__in=pks[start : start + MAX_CHOSEN]).update(retried_in=run.pk)
+        for start in range(0, len(pks), MAX_CHOSEN)
+    ]
+    if not sum(claimed):  # another process was quicker, and its run is over
         run.delete()
         return None
     return run

@@ -162,7 +162,10 @@ def dispatch_due() -> list[SyncRun]:
     over.
     """
     add_schedules()
-    runs = [*_scheduled(), *_lost(), *retry_arrived()]
+    return _dispatched([*_scheduled(), *_lost()]) + _dispatched(retry_arrived())
+
+
+def _dispatched(runs: list[SyncRun]) -> list[SyncRun]:
     for run in runs:
         dispatch(run)
     return runs
@@ -232,5 +235,4 @@ def connect() -> None:
 
 
 def _follow_up(sender: Any, **kwargs: Any) -> None:
-    for run in retry_arrived():
-        dispatch(run)
+    _dispatched(retry_arrived())
