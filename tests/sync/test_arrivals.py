@@ -19,7 +19,7 @@ from django_ecommerce_sync.models import (
     SyncIssue,
     SyncRun,
 )
-from django_ecommerce_sync.sync import dispatch_due, execute, request_run, runs
+from django_ecommerce_sync.sync import dispatch_due, execute, request_run, retries, runs
 from tests.sync.conftest import CUSTOMERS, ORDERS, PRODUCTS, customer, product
 from tests.sync.test_runs import crash, expire
 
@@ -295,6 +295,20 @@ def test_a_worker_that_takes_over_knows_what_the_retry_is_about(shops, monkeypat
     assert sorted(Order.objects.values_list("order_id", flat=True)) == ["1", "3", "4"]
     assert run.counts_of("orders")["read"] == 3
     assert SyncIssue.objects.get(state="open").waits_for
+
+
+def test_rows_that_another_process_has_taken_are_not_read_twice(shops, monkeypatch):
+    shops.sync("shop")
+    Product.objects.create(sku="SKU-1", price=1)
+    queue = retries.queue
+
+    def queue_too_late(wish):
+        SyncIssue.objects.update(retried_in=4711)
+        return queue(wish)
+
+    monkeypatch.setattr(retries, "queue", queue_too_late)
+    assert dispatch_due() == []
+    assert SyncRun.objects.count() == 1
 
 
 class Down(MemoryFeed):
