@@ -5,6 +5,7 @@ EcommerceSyncError
 │   └── FeedNotFound        no feed has that alias
 ├── AlreadyRunning          another run holds the feed: nothing starts
 ├── MergeRefused            two rows cannot become one, or two again: nothing is written
+├── RetryRefused            what is to be retried is not there: nothing starts
 ├── LeaseLost               another worker took the run over: this one stops, writing nothing
 ├── FeedError               the feed cannot be read: the run fails
 │   └── FeedUnreachable     no answer, or no permission: the run fails, a later one may succeed
@@ -13,6 +14,7 @@ EcommerceSyncError
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -45,6 +47,14 @@ class MergeRefused(EcommerceSyncError):
         super().__init__(message)
         self.code = code
         self.message = message
+
+
+class RetryRefused(EcommerceSyncError):
+    """What was asked to be retried is not there; ``issues`` are the numbers that do not exist."""
+
+    def __init__(self, message: str, issues: Sequence[int] = ()) -> None:
+        super().__init__(message)
+        self.issues = issues
 
 
 class LeaseLost(EcommerceSyncError):

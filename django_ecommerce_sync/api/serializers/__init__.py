@@ -5,8 +5,10 @@ from .orders import OrderSerializer
 from .problems import ProblemSerializer
 from .products import ProductSerializer
 from .runs import (
+    IssueGroupSerializer,
     RefreshResponseSerializer,
     RefreshSerializer,
+    RetrySerializer,
     SyncIssueSerializer,
     SyncRunSerializer,
 )
@@ -19,12 +21,14 @@ from .tokens import (
 
 __all__ = [
     "CustomerSerializer",
+    "IssueGroupSerializer",
     "OrderSerializer",
     "ProblemSerializer",
     "ProductSerializer",
     "RefreshResponseSerializer",
     "RefreshSerializer",
     "RefreshTokenSerializer",
+    "RetrySerializer",
     "SignInSerializer",
     "SyncIssueSerializer",
     "SyncRunSerializer",
