@@ -188,9 +188,11 @@ class OrderEventSerializer(ModelSerializer[OrderEvent]):
         read_only_fields = fields
 
     def get_fields(self) -> dict[str, Any]:
-        """The names a client sees are no names in Python."""
-        names = {"from_state": "from", "to_state": "to"}
-        return {names.get(name, name): field for name, field in super().get_fields().items()}
+        """With names for a client that are none in Python."""
+        fields = super().get_fields()
+        for name in ("from", "to"):
+            fields[f"{name}_state"].source = f"{name}_state"
+        return {name.removesuffix("_state"): field for name, field in fields.items()}
 
     def get_by(self, event: OrderEvent) -> str | None:
         return event.by.get_username() if event.by else None
