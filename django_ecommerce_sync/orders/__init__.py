@@ -3,7 +3,7 @@
 from .editing import check_deletable, check_editable
 from .events import record_change, record_creation
 from .states import STATES, allowed_transitions
-from .stock import connect, hold, take_if_gone
+from .stock import connect, hold, hold_again, take_if_gone
 from .transitions import transition
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "check_editable",
     "connect",
     "hold",
+    "hold_again",
     "record_change",
     "record_creation",
     "take_if_gone",

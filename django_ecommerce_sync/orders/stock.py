@@ -47,11 +47,25 @@ def hold(order: Order, lines: Sequence[dict[str, Any]], before: Sequence[OrderLi
     is_tracked = order_settings.ORDER_STOCK != OFF and not is_released(order)
     for line in lines:
         line["reserved_count"] = line["quantity"] if is_tracked and line["product_id"] else 0
-    held = _count((line.product_id, line.reserved_count) for line in before)
+    held = _held(before)
     wanted = _count((line["product_id"], line["reserved_count"]) for line in lines)
     skus = {**_skus(before), **{line["product_id"]: line["sku"] for line in lines}}
     _shift(held, wanted, skus)
     return _told(skus, reserved=wanted - held, released=held - wanted)
+
+
+def hold_again(order: Order, before: Sequence[OrderLine]) -> Moved:
+    """The same for lines that are stored already; ``before`` is what they were like."""
+    lines = list(_locked_lines(order))
+    wanted: list[dict[str, Any]] = [
+        {"product_id": line.product_id, "sku": line.sku, "quantity": line.quantity}
+        for line in lines
+    ]
+    moved = hold(order, wanted, before)
+    for line, held in zip(lines, wanted, strict=True):
+        line.reserved_count = held["reserved_count"]
+    OrderLine.objects.bulk_update(lines, ["reserved_count"], batch_size=200)
+    return moved
 
 
 def take_if_gone(order: Order) -> Moved:
