@@ -12,6 +12,7 @@ from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -22,11 +23,44 @@ from ...models import Customer, Order
 from ..conf import customer_of
 from ..filtersets import OrderFilterSet
 from ..problems import Conflict, ConflictingFields, FieldProblem, step
+from ..renderers import ProblemRenderer
 from ..schema import operation
-from ..serializers import OrderEventSerializer, OrderSerializer, TransitionSerializer
+from ..serializers import (
+    OrderEventSerializer,
+    OrderSerializer,
+    ProblemSerializer,
+    TransitionSerializer,
+)
 from .base import ResourceView
 
 _VIEW = "ecommerce_sync.view_order"
+REFUSED = OpenApiResponse(
+    ProblemSerializer,
+    "The table has no such move, the order was changed since, or the stock does not suffice.",
+    [
+        OpenApiExample(
+            "It is shipped already",
+            {
+                "type": "about:blank",
+                "title": "Conflict",
+                "status": 409,
+                "code": "transition_not_allowed",
+                "detail": "to: The order is shipped and cannot become shipped. "
+                "It can become: completed.",
+                "instance": "/api/orders/7/transition/",
+                "errors": [
+                    {
+                        "pointer": "/to",
+                        "code": "transition_not_allowed",
+                        "detail": "The order is shipped and cannot become shipped. "
+                        "It can become: completed.",
+                        "allowed": ["completed"],
+                    }
+                ],
+            },
+        )
+    ],
+)
 
 
 class OrderView(ResourceView[Order]):
@@ -84,7 +118,7 @@ class OrderView(ResourceView[Order]):
         operation_id="orders_transition",
         summary="Move one order to another state",
         request=TransitionSerializer,
-        responses=OrderSerializer,
+        responses={200: OrderSerializer, (409, ProblemRenderer.media_type): REFUSED},
     )
     @action(detail=True, methods=["post"])
     def transition(self, request: Request, pk: int) -> Response:
@@ -98,7 +132,7 @@ class OrderView(ResourceView[Order]):
             orders.transition(order, **wish, by=request.user)
         return Response(self.get_serializer(order).data)
 
-    @operation(summary="List what happened to one order")
+    @operation(summary="List what happened to one order", responses=OrderEventSerializer(many=True))
     @action(
         detail=True,
         serializer_class=OrderEventSerializer,
