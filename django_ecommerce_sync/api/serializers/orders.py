@@ -151,7 +151,9 @@ class OrderSerializer(ResourceSerializer[Order]):
 
     def _edit(self, order: Order, values: dict[str, Any]) -> None:
         """Change what differs and may be changed."""
-        stored = list(order.lines.all())
+        # Locked: what the lines hold is given back, whatever was read of them before.
+        rows = order.lines.select_for_update() if "lines" in values else order.lines.all()
+        stored = list(rows)
         lines = complete(values.pop("lines"), stored) if "lines" in values else None
         if lines is not None and _are_equal(stored, lines):
             lines = None
