@@ -13,7 +13,7 @@ class EcommerceSyncConfig(AppConfig):
 
     def ready(self) -> None:
         # Checks and receivers need the models, which exist only from here on.
-        from . import checks
+        from . import checks, orders
         from .feeds import redaction
         from .sync import links, runs
 
@@ -23,3 +23,4 @@ class EcommerceSyncConfig(AppConfig):
         links.connect()
         runs.connect()
         redaction.install()
+        orders.connect()

@@ -26,11 +26,13 @@ from ..models import (
     CustomerStatus,
     FulfillmentStatus,
     IssueState,
+    OrderEventKind,
     OrderStatus,
     PaymentStatus,
     ProductStatus,
     RunStatus,
 )
+from ..orders import STATES
 from .conf import api_settings
 from .renderers import ProblemRenderer
 from .serializers.problems import ProblemSerializer
@@ -64,12 +66,14 @@ _ENUMS = (
     CustomerStatus,
     FulfillmentStatus,
     IssueState,
+    OrderEventKind,
     OrderStatus,
     PaymentStatus,
     ProductStatus,
     RunStatus,
 )
 _ENUM_NAMES = {frozenset(enum.values): enum.__name__ for enum in _ENUMS}
+_ENUM_NAMES[frozenset(STATES)] = "OrderState"
 _VERBS = {
     "list": "List %(all)s",
     "create": "Create one %(one)s",

@@ -1,7 +1,7 @@
 """What the API shows of each model, and what it takes."""
 
 from .customers import CustomerSerializer
-from .orders import OrderSerializer
+from .orders import OrderEventSerializer, OrderSerializer, TransitionSerializer
 from .problems import ProblemSerializer
 from .products import ProductSerializer
 from .runs import (
@@ -22,6 +22,7 @@ from .tokens import (
 __all__ = [
     "CustomerSerializer",
     "IssueGroupSerializer",
+    "OrderEventSerializer",
     "OrderSerializer",
     "ProblemSerializer",
     "ProductSerializer",
@@ -34,4 +35,5 @@ __all__ = [
     "SyncRunSerializer",
     "TokenPairSerializer",
     "TokenSerializer",
+    "TransitionSerializer",
 ]

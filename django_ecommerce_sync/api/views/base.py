@@ -146,4 +146,4 @@ class ResourceView(
         return str(self.request.build_absolute_uri(reverse(name, *args, **kwargs)))
 
 
-_WRITING = frozenset({"update", "partial_update", "destroy"})
+_WRITING = frozenset({"update", "partial_update", "destroy", "transition"})
