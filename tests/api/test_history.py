@@ -106,6 +106,17 @@ def test_new_lines_of_an_order_are_the_clients_word(client, sync, user):
     assert fields["total_amount"] == ["5.0000", "10.0000"]
 
 
+def test_a_move_of_an_order_is_the_clients_word(client, sync, user):
+    Product.objects.update(inventory_count=5)
+    client.post("/api/orders/", {"lines": [{"sku": "A-1", "quantity": 1}]})
+    order = Order.objects.get()
+    SyncChange.objects.all().delete()
+    client.post(f"{address(order)}transition/", {"to": "paid"})
+
+    fields = SyncChange.objects.get(model="ecommerce_sync.order").fields
+    assert fields["payment_status"][1] == "paid"
+
+
 def test_the_changes_of_a_row_are_listed_latest_first(client, sync):
     sync({**ROW, "price": "12.00"})
     client.patch(address(), {"price": "13.00"})

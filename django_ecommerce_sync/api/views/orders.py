@@ -20,6 +20,7 @@ from rest_framework.response import Response
 from ... import orders
 from ...exceptions import InsufficientStock, OrderLocked, OrderRefused, TransitionNotAllowed
 from ...models import Customer, Order
+from ...sync.history import edits
 from ..conf import customer_of
 from ..filtersets import OrderFilterSet
 from ..problems import Conflict, ConflictingFields, FieldProblem, step
@@ -129,7 +130,8 @@ class OrderView(ResourceView[Order]):
         with transaction.atomic(), refusals(short="to"):
             order = self.get_object()
             check_version(order, wish.pop("version", order.version))
-            orders.transition(order, **wish, by=request.user)
+            with edits(order, request.user):
+                orders.transition(order, **wish, by=request.user)
         return Response(self.get_serializer(order).data)
 
     @operation(summary="List what happened to one order", responses=OrderEventSerializer(many=True))
