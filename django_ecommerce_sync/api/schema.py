@@ -14,7 +14,7 @@ from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.openapi import AutoSchema as SpectacularSchema
 from drf_spectacular.plumbing import ResolvedComponent, build_bearer_security_scheme_object
 from drf_spectacular.settings import SPECTACULAR_DEFAULTS, patched_settings
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.generics import GenericAPIView
 from rest_framework.permissions import AllowAny
 
@@ -79,6 +79,7 @@ _PROBLEMS = {
     "404": "There is no such thing.",
     "406": "None of the formats asked for is there.",
     "409": "The request conflicts with what is stored.",
+    "412": "The row is not as If-Match or If-None-Match says.",
     "413": "The body is too large.",
     "415": "The body is not JSON.",
     "429": "Too many requests; Retry-After says when to come again.",
@@ -87,8 +88,40 @@ _PROBLEMS = {
 }
 
 
+_ETAG = OpenApiParameter(
+    "ETag",
+    str,
+    "header",
+    response=[200, 201, 304],
+    description="Names this state of the row; for If-Match and If-None-Match.",
+)
+_IF_NONE_MATCH = OpenApiParameter(
+    "If-None-Match",
+    str,
+    "header",
+    description="ETags one knows: 304 if the row is still in one of these states.",
+)
+_IF_MATCH = OpenApiParameter(
+    "If-Match",
+    str,
+    "header",
+    description="The ETag the row was read with, or *: 412 if it has been changed since.",
+)
+_NOT_MODIFIED = {"description": "The row is as the client knows it."}
+
+
 class AutoSchema(SpectacularSchema):
     """An operation with every problem it can answer."""
+
+    def get_override_parameters(self) -> list[Any]:
+        """Headers that conditional requests and their answers have."""
+        if not getattr(self.view, "has_etags", False) or self._is_list_view():
+            return []
+        if "{" not in self.path:
+            return [_ETAG]
+        if self.method == "GET":
+            return [_IF_NONE_MATCH, _ETAG]
+        return [_IF_MATCH] if self.method == "DELETE" else [_IF_MATCH, _ETAG]
 
     def get_summary(self) -> str | None:
         """What the list of operations shows beside the address."""
@@ -106,6 +139,9 @@ class AutoSchema(SpectacularSchema):
                     ProblemSerializer, code, [ProblemRenderer.media_type], direction
                 )
                 responses[code] = {**problem, "description": _PROBLEMS[code]}
+        if _IF_NONE_MATCH in self.get_override_parameters():
+            headers = self._get_response_headers_for_code("304", direction)
+            responses["304"] = {**_NOT_MODIFIED, "headers": headers}
         return dict(sorted(responses.items()))
 
     def _problem_codes(self) -> list[str]:
@@ -118,6 +154,8 @@ class AutoSchema(SpectacularSchema):
             codes |= {"400", "404"}
         if "{" in self.path or self.path.endswith("/api/refresh/"):
             codes.add("404")
+        if _IF_MATCH in self.get_override_parameters():
+            codes.add("412")
         if self._is_open():
             codes -= {"409"}
             codes |= {"401"} if self.method == "POST" else set()

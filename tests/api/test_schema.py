@@ -86,6 +86,24 @@ def test_every_operation_documents_its_problems(schema):
                 assert list(response["content"]) == ["application/problem+json"]
 
 
+def parameters(operation):
+    return {(each["in"], each["name"]) for each in operation.get("parameters", ())}
+
+
+@pytest.mark.parametrize("name", ["products", "customers", "orders"])
+def test_conditional_requests_are_documented(schema, name):
+    row = schema["paths"][f"/api/{name}/{{id}}/"]
+    assert ("header", "If-None-Match") in parameters(row["get"])
+    assert "ETag" in row["get"]["responses"]["200"]["headers"]
+    assert set(row["get"]["responses"]["304"]) == {"description", "headers"}
+    for method in ("put", "patch", "delete"):
+        assert ("header", "If-Match") in parameters(row[method])
+        assert "412" in row[method]["responses"]
+    created = schema["paths"][f"/api/{name}/"]["post"]
+    assert "ETag" in created["responses"]["201"]["headers"]
+    assert not parameters(created)
+
+
 def test_bearer_scheme(schema):
     schemes = schema["components"]["securitySchemes"]
     assert schemes["jwtAuth"] == {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}

@@ -21,6 +21,7 @@ from ..filters import FieldFilter, OrderingFilter, SearchFilter
 from ..pagination import PagePagination
 from ..parsers import JSONParser
 from ..permissions import model_permission
+from ..preconditions import check_match, etag, is_known
 from ..problems import exception_handler
 from ..renderers import JSONRenderer, ProblemRenderer
 from ..schema import AutoSchema
@@ -106,6 +107,8 @@ class ModelView(ApiView, viewsets.GenericViewSet[Row]):
     ordering: ClassVar[tuple[str, ...]] = ("id",)
     #: Action → rights, where they are not those of the method.
     action_permissions: ClassVar[dict[str, list[str]]] = {}
+    #: Whether one row has an entity tag, and If-Match and If-None-Match are heeded.
+    has_etags: ClassVar[bool] = False
 
     def required_permissions(self, method: str) -> list[str]:
         if self.action in self.action_permissions:
@@ -123,22 +126,60 @@ class ResourceView(
 ):
     """A synced model, to list, read, create, change and delete."""
 
+    has_etags = True
+
     def get_queryset(self) -> models.QuerySet[Synced]:
         queryset = super().get_queryset()
         # Two clients changing one row wait for each other; neither undoes the other's fields.
         return queryset.select_for_update() if self.action in _WRITING else queryset
 
+    def get_object(self) -> Synced:
+        row = super().get_object()
+        if self.action in _WRITING:  # the row is locked: nobody changes it after this look
+            check_match(self.request, etag(row))
+        return row
+
+    def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        serializer = self.get_serializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        self.perform_create(serializer)
+        row = cast(Synced, serializer.instance)
+        return self.show(serializer, status=201, headers=self.location(row))
+
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        row = self.get_object()
+        headers = {"ETag": etag(row)}
+        if is_known(request, headers["ETag"]):
+            return Response(status=304, headers=headers)
+        return Response(self.get_serializer(row).data, headers=headers)
+
     def update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         with transaction.atomic():
-            return super().update(request, *args, **kwargs)
+            row = self.get_object()
+            partial = kwargs.get("partial", False)
+            serializer = self.get_serializer(row, data=request.data, partial=partial)
+            serializer.is_valid(raise_exception=True)
+            self.perform_update(serializer)
+            return self.show(serializer)
 
     def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         with transaction.atomic():
             return super().destroy(request, *args, **kwargs)
 
-    def get_success_headers(self, data: Any) -> dict[str, str]:
-        # DRF would take a field called "url" for the row's own address.
-        return {"Location": self.reverse_action("detail", args=[data["id"]])}
+    def show(
+        self, serializer: Any, *, status: int = 200, headers: dict[str, str] | None = None
+    ) -> Response:
+        """The row a serializer has just written, as it is now."""
+        row = serializer.instance
+        # What was read of its children before the write is no longer so.
+        row._prefetched_objects_cache = {}
+        models.prefetch_related_objects([row], *row.sync_children)
+        headers = {**(headers or {}), "ETag": etag(row)}
+        return Response(serializer.data, status=status, headers=headers)
+
+    def location(self, row: Synced) -> dict[str, str]:
+        """The header with a new row's own address."""
+        return {"Location": self.reverse_action("detail", args=[row.pk])}
 
     def reverse_action(self, url_name: str, *args: Any, **kwargs: Any) -> str:
         """The absolute address of one of this view's routes."""
