@@ -128,11 +128,22 @@ class AutoSchema(SpectacularSchema):
         verb = _VERBS.get(getattr(self.view, "action", ""))
         if verb is None or not isinstance(self.view, GenericAPIView):
             return super().get_summary()
-        meta = cast(Any, self.view).queryset.model._meta
-        return verb % {"one": str(meta.verbose_name), "all": str(meta.verbose_name_plural)}
+        view = cast(Any, self.view)
+        meta = view.queryset.model._meta
+        if self._puts_new_rows():
+            verb = "Create or replace one %(one)s"
+        summary = verb % {"one": str(meta.verbose_name), "all": str(meta.verbose_name_plural)}
+        if view.lookup_field != "pk":
+            summary += f" by its {meta.get_field(view.lookup_field).verbose_name}"
+        return summary
+
+    def _puts_new_rows(self) -> bool:
+        return self.method == "PUT" and getattr(self.view, "puts_new_rows", False)
 
     def _get_response_bodies(self, direction: Any = "response") -> Any:
         responses = super()._get_response_bodies(direction)
+        if self._puts_new_rows():
+            responses["201"] = self._created(responses["200"])
         for code in self._problem_codes():
             if code not in responses:
                 problem = self._get_response_for_code(  # type: ignore[no-untyped-call]
@@ -143,6 +154,10 @@ class AutoSchema(SpectacularSchema):
             headers = self._get_response_headers_for_code("304", direction)
             responses["304"] = {**_NOT_MODIFIED, "headers": headers}
         return dict(sorted(responses.items()))
+
+    def _created(self, updated: dict[str, Any]) -> dict[str, Any]:
+        location = {"schema": {"type": "string", "format": "uri"}}
+        return {**updated, "headers": {**updated["headers"], "Location": location}}
 
     def _problem_codes(self) -> list[str]:
         codes = {"406", "500", "503"}

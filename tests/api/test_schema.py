@@ -49,7 +49,7 @@ def test_spectaculars_settings_are_put_back(schema):
 
 def test_it_has_our_addresses_only(schema):
     assert {path.split("/")[1] for path in schema["paths"]} == {"api"}
-    assert len(operations(schema)) == 38
+    assert len(operations(schema)) == 46
 
 
 def test_names_are_unique_and_stable(schema):
@@ -102,6 +102,14 @@ def test_conditional_requests_are_documented(schema, name):
     created = schema["paths"][f"/api/{name}/"]["post"]
     assert "ETag" in created["responses"]["201"]["headers"]
     assert not parameters(created)
+
+
+def test_put_by_key_may_create(schema):
+    put = schema["paths"]["/api/products/by-sku/{sku}/"]["put"]
+    assert put["summary"] == "Create or replace one product by its SKU"
+    assert set(put["responses"]["201"]["headers"]) == {"ETag", "Location"}
+    assert "Location" not in put["responses"]["200"]["headers"]
+    assert "201" not in schema["paths"]["/api/products/{id}/"]["put"]["responses"]
 
 
 def test_bearer_scheme(schema):
