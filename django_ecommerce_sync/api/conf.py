@@ -42,6 +42,8 @@ class ApiSettings:
     MAX_EXPORT_ROWS: int = 100_000
     ACCESS_TOKEN_LIFETIME: timedelta = timedelta(minutes=5)
     REFRESH_TOKEN_LIFETIME: timedelta = timedelta(days=1)
+    #: How long a POST's answer is kept for its ``Idempotency-Key``.
+    IDEMPOTENCY_KEY_LIFETIME: timedelta = timedelta(days=1)
     #: The title of the schema and of the Swagger page.
     TITLE: str = "E-commerce sync"
 

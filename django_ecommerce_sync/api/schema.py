@@ -30,6 +30,7 @@ from ..models import (
     RunStatus,
 )
 from .conf import api_settings
+from .idempotency import HEADER, REPLAYED
 from .renderers import ProblemRenderer
 from .serializers.problems import ProblemSerializer
 
@@ -82,6 +83,7 @@ _PROBLEMS = {
     "412": "The row is not as If-Match or If-None-Match says.",
     "413": "The body is too large.",
     "415": "The body is not JSON.",
+    "422": "The Idempotency-Key was sent with another request before.",
     "429": "Too many requests; Retry-After says when to come again.",
     "500": "Something went wrong on our side.",
     "503": "The database does not answer at the moment.",
@@ -107,6 +109,20 @@ _IF_MATCH = OpenApiParameter(
     "header",
     description="The ETag the row was read with, or *: 412 if it has been changed since.",
 )
+_IDEMPOTENCY_KEY = OpenApiParameter(
+    HEADER,
+    str,
+    "header",
+    description="Names this request: sent again with the same key, it is answered as before.",
+)
+_REPLAYED = OpenApiParameter(
+    REPLAYED,
+    str,
+    "header",
+    enum=["true"],
+    response=[200, 201, 202],
+    description="The request was carried out before; this is the answer it got.",
+)
 _NOT_MODIFIED = {"description": "The row is as the client knows it."}
 
 
@@ -114,7 +130,16 @@ class AutoSchema(SpectacularSchema):
     """An operation with every problem it can answer."""
 
     def get_override_parameters(self) -> list[Any]:
-        """Headers that conditional requests and their answers have."""
+        """Headers of conditional and of repeatable requests, and of their answers."""
+        return [*self._conditional_headers(), *self._idempotency_headers()]
+
+    def _idempotency_headers(self) -> list[Any]:
+        handler = getattr(
+            self.view, getattr(self.view, "action", None) or self.method.lower(), None
+        )
+        return [_IDEMPOTENCY_KEY, _REPLAYED] if getattr(handler, "is_idempotent", False) else []
+
+    def _conditional_headers(self) -> list[Any]:
         if not getattr(self.view, "has_etags", False) or self._is_list_view():
             return []
         if "{" not in self.path:
@@ -171,6 +196,8 @@ class AutoSchema(SpectacularSchema):
             codes.add("404")
         if _IF_MATCH in self.get_override_parameters():
             codes.add("412")
+        if self._idempotency_headers():
+            codes |= {"400", "422"}
         if self._is_open():
             codes -= {"409"}
             codes |= {"401"} if self.method == "POST" else set()

@@ -35,6 +35,7 @@ from .records import (
     SyncRun,
     SyncSchedule,
 )
+from .requests import IdempotencyKey
 
 __all__ = [
     "ACTIVE",
@@ -51,6 +52,7 @@ __all__ = [
     "CustomerStatus",
     "EmailKeyField",
     "FulfillmentStatus",
+    "IdempotencyKey",
     "IssueState",
     "KeyField",
     "Merge",

@@ -101,7 +101,17 @@ def test_conditional_requests_are_documented(schema, name):
         assert "412" in row[method]["responses"]
     created = schema["paths"][f"/api/{name}/"]["post"]
     assert "ETag" in created["responses"]["201"]["headers"]
-    assert not parameters(created)
+
+
+@pytest.mark.parametrize("path", ["products", "customers", "orders", "refresh"])
+def test_repeatable_requests_are_documented(schema, path):
+    post = schema["paths"][f"/api/{path}/"]["post"]
+    assert parameters(post) == {("header", "Idempotency-Key")}
+    assert {"400", "409", "422"} <= set(post["responses"])
+    success = post["responses"]["202" if path == "refresh" else "201"]
+    assert "Idempotency-Replayed" in success["headers"]
+    other = schema["paths"]["/api/products/{id}/"]["patch"]
+    assert ("header", "Idempotency-Key") not in parameters(other)
 
 
 def test_put_by_key_may_create(schema):

@@ -18,6 +18,7 @@ from rest_framework.views import APIView
 from ...models import SyncedModel
 from ..conf import classes
 from ..filters import FieldFilter, OrderingFilter, SearchFilter
+from ..idempotency import idempotent
 from ..pagination import PagePagination
 from ..parsers import JSONParser
 from ..permissions import model_permission
@@ -139,7 +140,12 @@ class ResourceView(
             check_match(self.request, etag(row))
         return row
 
+    @idempotent
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return self.insert(request)
+
+    def insert(self, request: Request) -> Response:
+        """Make the body a new row."""
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         self.perform_create(serializer)

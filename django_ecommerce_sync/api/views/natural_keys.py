@@ -61,7 +61,7 @@ class NaturalKeyView(ResourceView[Synced]):
             except Http404:
                 check_absence(request)
             try:
-                return self.create(request, *args, **kwargs)
+                return self.insert(request)
             except Duplicate as error:  # somebody else was quicker: it is an update after all
                 taken = error
         raise taken

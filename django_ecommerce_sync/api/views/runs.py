@@ -23,6 +23,7 @@ from ...models import SyncIssue, SyncRun
 from ..conf import api_settings
 from ..filters import FieldFilter
 from ..filtersets import SyncIssueFilterSet, SyncRunFilterSet
+from ..idempotency import idempotent
 from ..problems import Conflict
 from ..refresh import request_runs
 from ..renderers import CSVRenderer, JSONRenderer
@@ -59,6 +60,7 @@ class RefreshView(ApiView):
         request=RefreshSerializer,
         responses={202: RefreshResponseSerializer},
     )
+    @idempotent
     def post(self, request: Request) -> Response:
         serializer = RefreshSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)

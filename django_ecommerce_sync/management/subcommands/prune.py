@@ -11,7 +11,7 @@ from django.db.models import Max
 from django.utils import timezone
 
 from ...conf import settings
-from ...models import ACTIVE, RevokedToken, RunStatus, SyncIssue, SyncRun
+from ...models import ACTIVE, IdempotencyKey, RevokedToken, RunStatus, SyncIssue, SyncRun
 from . import arguments
 from .base import Options, Subcommand
 from .console import Console
@@ -38,7 +38,8 @@ class Prune(Subcommand):
         old = finished_before(days).exclude(pk__in=last_successful())
         issues = delete(SyncIssue.objects.filter(run__in=old))
         runs = delete(old)
-        delete(RevokedToken.objects.filter(expires_at__lt=timezone.now()))
+        for model in (RevokedToken, IdempotencyKey):
+            delete(model._default_manager.filter(expires_at__lt=timezone.now()))
         if options["format"] == "json":
             console.document({"runs": runs, "issues": issues, "days": days})
         else:
