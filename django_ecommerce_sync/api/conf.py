@@ -38,6 +38,10 @@ class ApiSettings:
     MAX_PAGE_SIZE: int = 200
     #: Bytes a request body may have.
     MAX_BODY_SIZE: int = 1024 * 1024
+    #: The same for ``bulk/``.
+    MAX_BULK_BODY_SIZE: int = 10 * 1024 * 1024
+    #: Rows of one request to ``bulk/``.
+    MAX_BULK_ROWS: int = 1000
     #: Rows of one CSV export.
     MAX_EXPORT_ROWS: int = 100_000
     ACCESS_TOKEN_LIFETIME: timedelta = timedelta(minutes=5)

@@ -14,6 +14,7 @@ from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.openapi import AutoSchema as SpectacularSchema
 from drf_spectacular.plumbing import ResolvedComponent, build_bearer_security_scheme_object
 from drf_spectacular.settings import SPECTACULAR_DEFAULTS, patched_settings
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.generics import GenericAPIView
 from rest_framework.permissions import AllowAny
@@ -32,6 +33,7 @@ from ..models import (
 from .conf import api_settings
 from .idempotency import HEADER, REPLAYED
 from .renderers import ProblemRenderer
+from .serializers.bulk import OnError, RowOutcome
 from .serializers.problems import ProblemSerializer
 
 DESCRIPTION = """\
@@ -62,7 +64,9 @@ _ENUMS = (
     OrderStatus,
     PaymentStatus,
     ProductStatus,
+    RowOutcome,
     RunStatus,
+    OnError,
 )
 _ENUM_NAMES = {frozenset(enum.values): enum.__name__ for enum in _ENUMS}
 _VERBS = {
@@ -183,6 +187,13 @@ class AutoSchema(SpectacularSchema):
     def _created(self, updated: dict[str, Any]) -> dict[str, Any]:
         location = {"schema": {"type": "string", "format": "uri"}}
         return {**updated, "headers": {**updated["headers"], "Location": location}}
+
+    def get_request_serializer(self) -> Any:
+        """The body; bulk requests have an array of rows, or a row a line."""
+        if getattr(self.view, "action", None) != "bulk":
+            return super().get_request_serializer()
+        rows = cast(Any, self.view).get_serializer_class()(many=True)
+        return {"application/json": rows, "application/x-ndjson": OpenApiTypes.STR}
 
     def _problem_codes(self) -> list[str]:
         codes = {"406", "500", "503"}

@@ -15,6 +15,7 @@ from .fields import (
 from .merging import CandidateState, Merge, MergeCandidate
 from .orders import (
     LOCAL_SOURCE,
+    ZERO,
     FulfillmentStatus,
     Order,
     OrderLine,
@@ -44,6 +45,7 @@ __all__ = [
     "LOCAL_SOURCE",
     "OUTCOMES",
     "SLOT",
+    "ZERO",
     "Availability",
     "CandidateState",
     "CodeField",

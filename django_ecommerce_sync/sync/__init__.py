@@ -5,5 +5,18 @@ The doors (command line, tasks, admin, API) call the names below and nothing dee
 
 from .runner import execute
 from .runs import cancel, dispatch, dispatch_due, request_run, retry
+from .totals import complete_order
+from .upsert import Outcome, Upserted, upsert
 
-__all__ = ["cancel", "dispatch", "dispatch_due", "execute", "request_run", "retry"]
+__all__ = [
+    "Outcome",
+    "Upserted",
+    "cancel",
+    "complete_order",
+    "dispatch",
+    "dispatch_due",
+    "execute",
+    "request_run",
+    "retry",
+    "upsert",
+]

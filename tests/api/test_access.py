@@ -26,6 +26,7 @@ READ, WRITE = {"get", "head"}, {"put", "patch", "delete"}
 RIGHTS = {
     "list": {"view": READ, "add": {"post"}},
     "detail": {"view": READ, "change": {"put", "patch"}, "delete": {"delete"}},
+    "bulk": {},
     "by-sku": {"view": READ, "change": {"patch"}, "delete": {"delete"}},
     "by-email": {"view": READ, "change": {"patch"}, "delete": {"delete"}},
 }
@@ -86,8 +87,8 @@ def test_every_view_names_its_permissions():
         )
 
 
-def someone_with(*codenames):
-    user = get_user_model().objects.create_user("carl", password="x")
+def someone_with(*codenames, name="carl"):
+    user = get_user_model().objects.create_user(name, password="x")
     user.user_permissions.set(Permission.objects.filter(codename__in=codenames))
     client = APIClient()
     client.force_authenticate(user)

@@ -12,6 +12,7 @@ from drf_spectacular.validation import validate_schema
 from django_ecommerce_sync.api.conf import ApiSettings
 from django_ecommerce_sync.api.schema import Schema
 from django_ecommerce_sync.api.urls import endpoints
+from django_ecommerce_sync.models import COUNTS
 
 from .conftest import problem
 
@@ -49,7 +50,7 @@ def test_spectaculars_settings_are_put_back(schema):
 
 def test_it_has_our_addresses_only(schema):
     assert {path.split("/")[1] for path in schema["paths"]} == {"api"}
-    assert len(operations(schema)) == 46
+    assert len(operations(schema)) == 49
 
 
 def test_names_are_unique_and_stable(schema):
@@ -62,9 +63,11 @@ def test_names_are_unique_and_stable(schema):
         "CustomerStatus",
         "FulfillmentStatus",
         "IssueState",
+        "OnError",
         "OrderStatus",
         "PaymentStatus",
         "ProductStatus",
+        "RowOutcome",
         "RunStatus",
     }
 
@@ -79,7 +82,8 @@ def test_every_operation_documents_its_problems(schema):
             assert "404" in codes
         if "requestBody" in operation:
             assert {"400", "413", "415"} <= codes
-            assert list(operation["requestBody"]["content"]) == ["application/json"]
+            lines = ["application/x-ndjson"] if path.endswith("/bulk/") else []
+            assert list(operation["requestBody"]["content"]) == ["application/json", *lines]
         for code, response in operation["responses"].items():
             assert response["description"] or code.startswith("2")
             if code[0] in "45":
@@ -112,6 +116,24 @@ def test_repeatable_requests_are_documented(schema, path):
     assert "Idempotency-Replayed" in success["headers"]
     other = schema["paths"]["/api/products/{id}/"]["patch"]
     assert ("header", "Idempotency-Key") not in parameters(other)
+
+
+@pytest.mark.parametrize("name", ["Product", "Customer", "Order"])
+def test_bulk_requests_are_documented(schema, name):
+    post = schema["paths"][f"/api/{name.lower()}s/bulk/"]["post"]
+    assert parameters(post) == {
+        ("header", "Idempotency-Key"),
+        ("query", "dry_run"),
+        ("query", "on_error"),
+    }
+    content = post["requestBody"]["content"]
+    rows = content["application/json"]["schema"]
+    assert rows["items"] == {"$ref": f"#/components/schemas/{name}Request"}
+    (answer,) = post["responses"]["200"]["content"].values()
+    assert answer["schema"] == {"$ref": "#/components/schemas/BulkResponse"}
+    assert {"400", "403", "409", "413", "415", "422"} <= set(post["responses"])
+    counts = schema["components"]["schemas"]["Counts"]
+    assert list(counts["properties"]) == list(COUNTS)
 
 
 def test_put_by_key_may_create(schema):

@@ -7,10 +7,11 @@ from typing import ClassVar
 from ...models import Customer, Order, Product
 from ..filtersets import CustomerFilterSet, OrderFilterSet, ProductFilterSet
 from ..serializers import CustomerSerializer, OrderSerializer, ProductSerializer
-from .base import ResourceView
+from ..serializers.bulk import BulkOrderSerializer
+from .bulk import BulkView
 
 
-class ProductView(ResourceView[Product]):
+class ProductView(BulkView[Product]):
     """What is sold."""
 
     queryset = Product.objects.all()
@@ -29,7 +30,7 @@ class ProductView(ResourceView[Product]):
     )
 
 
-class CustomerView(ResourceView[Customer]):
+class CustomerView(BulkView[Customer]):
     """Who buys."""
 
     queryset = Customer.objects.all()
@@ -46,11 +47,12 @@ class CustomerView(ResourceView[Customer]):
     )
 
 
-class OrderView(ResourceView[Order]):
+class OrderView(BulkView[Order]):
     """What was bought."""
 
     queryset = Order.objects.prefetch_related("lines")
     serializer_class = OrderSerializer
+    bulk_serializer_class = BulkOrderSerializer
     filterset_class = OrderFilterSet
     search_fields: ClassVar = ("order_id", "customer_email", "customer_name")
     ordering_fields: ClassVar = (
