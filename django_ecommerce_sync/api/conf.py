@@ -42,7 +42,7 @@ class ApiSettings:
     MAX_BULK_BODY_SIZE: int = 10 * 1024 * 1024
     #: Rows of one request to ``bulk/``.
     MAX_BULK_ROWS: int = 1000
-    #: Rows of one CSV export.
+    #: Rows of one file, CSV or JSON Lines.
     MAX_EXPORT_ROWS: int = 100_000
     ACCESS_TOKEN_LIFETIME: timedelta = timedelta(minutes=5)
     REFRESH_TOKEN_LIFETIME: timedelta = timedelta(days=1)

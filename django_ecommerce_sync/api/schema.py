@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar, cast
 
 from django.utils import translation
@@ -12,7 +12,11 @@ from drf_spectacular.contrib.rest_framework_simplejwt import SimpleJWTScheme
 from drf_spectacular.extensions import OpenApiSerializerFieldExtension
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.openapi import AutoSchema as SpectacularSchema
-from drf_spectacular.plumbing import ResolvedComponent, build_bearer_security_scheme_object
+from drf_spectacular.plumbing import (
+    ResolvedComponent,
+    build_bearer_security_scheme_object,
+    build_media_type_object,
+)
 from drf_spectacular.settings import SPECTACULAR_DEFAULTS, patched_settings
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -32,7 +36,7 @@ from ..models import (
 )
 from .conf import api_settings
 from .idempotency import HEADER, REPLAYED
-from .renderers import ProblemRenderer
+from .renderers import CSVRenderer, JSONLinesRenderer, ProblemRenderer
 from .serializers.bulk import OnError, RowOutcome
 from .serializers.problems import ProblemSerializer
 
@@ -130,12 +134,49 @@ _REPLAYED = OpenApiParameter(
 _NOT_MODIFIED = {"description": "The row is as the client knows it."}
 
 
+_FIELDS = OpenApiParameter(
+    "fields",
+    str,
+    description="Comma-separated: only these fields are read and shown, required or not.",
+)
+_OMIT = OpenApiParameter(
+    "omit",
+    str,
+    description="Comma-separated: these fields are not read and not shown, required or not.",
+)
+_EXPORTS = (CSVRenderer.media_type, JSONLinesRenderer.media_type)
+
+
+def _expand(expandable: Mapping[str, Any]) -> OpenApiParameter:
+    return OpenApiParameter(
+        "expand",
+        {"type": "array", "items": {"type": "string", "enum": list(expandable)}},
+        description="Related rows to be shown in place of their ids; their rights are needed.",
+        explode=False,
+        style="form",
+    )
+
+
+#: Component → the relation that ``expand=`` puts in place there, and the component of its rows.
+_EXPANSIONS = {"Order": ("customer", "Customer"), "OrderLine": ("product", "Product")}
+
+
 class AutoSchema(SpectacularSchema):
     """An operation with every problem it can answer."""
 
     def get_override_parameters(self) -> list[Any]:
-        """Headers of conditional and of repeatable requests, and of their answers."""
-        return [*self._conditional_headers(), *self._idempotency_headers()]
+        """What conditional, repeatable and shaped requests have, and their answers."""
+        return [
+            *self._conditional_headers(),
+            *self._idempotency_headers(),
+            *self._shape_parameters(),
+        ]
+
+    def _shape_parameters(self) -> list[Any]:
+        expandable = getattr(self.view, "expandable", None)
+        if expandable is None or getattr(self.view, "action", "") not in ("list", "retrieve"):
+            return []
+        return [_FIELDS, _OMIT, *([_expand(expandable)] if expandable else [])]
 
     def _idempotency_headers(self) -> list[Any]:
         handler = getattr(
@@ -173,6 +214,9 @@ class AutoSchema(SpectacularSchema):
         responses = super()._get_response_bodies(direction)
         if self._puts_new_rows():
             responses["201"] = self._created(responses["200"])
+        if self._is_list_view() and self._shape_parameters():
+            text = build_media_type_object({"type": "string"})
+            responses["200"]["content"] |= dict.fromkeys(_EXPORTS, text)
         for code in self._problem_codes():
             if code not in responses:
                 problem = self._get_response_for_code(  # type: ignore[no-untyped-call]
@@ -203,6 +247,8 @@ class AutoSchema(SpectacularSchema):
             codes.add("409")
         if self._is_list_view():
             codes |= {"400", "404"}
+        if self._shape_parameters():
+            codes.add("400")
         if "{" in self.path or self.path.endswith("/api/refresh/"):
             codes.add("404")
         if _IF_MATCH in self.get_override_parameters():
@@ -292,7 +338,18 @@ class Schema:
         # spectacular's settings are one object for the whole process; they are put back at once.
         with patched_settings(_settings()), translation.override("en"):
             generator: Any = _generator(patterns=list(self.patterns))
-            return cast(dict[str, Any], generator.get_schema(request=None, public=True))
+            document = cast(dict[str, Any], generator.get_schema(request=None, public=True))
+        _describe_expansions(document["components"]["schemas"])
+        return document
+
+
+def _describe_expansions(schemas: dict[str, Any]) -> None:
+    """Let each relation that can be shown in place be an id or a row."""
+    for component, (name, related) in _EXPANSIONS.items():
+        if component in schemas:
+            row = {"$ref": f"#/components/schemas/{related}"}
+            kinds = [{"type": "integer"}, row, {"type": "null"}]
+            schemas[component]["properties"][name] = {"anyOf": kinds}
 
 
 def _settings() -> dict[str, Any]:

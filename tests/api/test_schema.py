@@ -144,6 +144,35 @@ def test_put_by_key_may_create(schema):
     assert "201" not in schema["paths"]["/api/products/{id}/"]["put"]["responses"]
 
 
+@pytest.mark.parametrize("name", ["Product", "Customer", "Order"])
+def test_lists_are_documented(schema, name):
+    lists = schema["paths"][f"/api/{name.lower()}s/"]["get"]
+    shape = {("query", "fields"), ("query", "omit")}
+    shape |= {("query", "expand")} if name == "Order" else set()
+    assert shape | {("query", "cursor"), ("query", "with_count")} <= parameters(lists)
+    one = schema["paths"][f"/api/{name.lower()}s/{{id}}/"]["get"]
+    assert parameters(one) - {("path", "id"), ("header", "If-None-Match")} == shape
+    assert {"400", "404"} <= set(one["responses"])
+    content = lists["responses"]["200"]["content"]
+    assert list(content) == ["application/json", "text/csv", "application/x-ndjson"]
+    assert content["text/csv"] == {"schema": {"type": "string"}}
+    page = schema["components"]["schemas"][f"Paginated{name}List"]["properties"]
+    for nullable in ("count", "next", "previous"):
+        assert "null" in page[nullable]["type"]
+        assert "nullable" not in page[nullable]
+
+
+def test_relations_shown_in_place_are_documented(schema):
+    schemas = schema["components"]["schemas"]
+    for owner, name, related in (
+        ("Order", "customer", "Customer"),
+        ("OrderLine", "product", "Product"),
+    ):
+        kinds = schemas[owner]["properties"][name]["anyOf"]
+        assert {"$ref": f"#/components/schemas/{related}"} in kinds
+        assert "anyOf" not in schemas[f"{owner}Request"]["properties"][name]
+
+
 def test_bearer_scheme(schema):
     schemes = schema["components"]["securitySchemes"]
     assert schemes["jwtAuth"] == {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}

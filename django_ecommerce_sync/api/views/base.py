@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, ClassVar, TypeVar, cast
 from uuid import uuid4
 
@@ -17,15 +19,17 @@ from rest_framework.views import APIView
 
 from ...models import SyncedModel
 from ..conf import classes
+from ..exports import export
 from ..filters import FieldFilter, OrderingFilter, SearchFilter
 from ..idempotency import idempotent
-from ..pagination import PagePagination
+from ..pagination import PagePagination, ResourcePagination
 from ..parsers import JSONParser
 from ..permissions import model_permission
 from ..preconditions import check_match, etag, is_known
 from ..problems import exception_handler
-from ..renderers import JSONRenderer, ProblemRenderer
+from ..renderers import CSVRenderer, JSONLinesRenderer, JSONRenderer, ProblemRenderer
 from ..schema import AutoSchema
+from ..shaping import Shape
 
 Row = TypeVar("Row", bound=models.Model)
 Synced = TypeVar("Synced", bound=SyncedModel)
@@ -127,10 +131,41 @@ class ResourceView(
 ):
     """A synced model, to list, read, create, change and delete."""
 
+    pagination_class = ResourcePagination
     has_etags = True
+    #: Relations whose rows can be shown in place, and their serializers.
+    expandable: ClassVar[Mapping[str, Any]] = {}
+
+    @cached_property
+    def shape(self) -> Shape:
+        """What of each row the request wants to see."""
+        return Shape(self.request, self.expandable)
+
+    def required_permissions(self, method: str) -> list[str]:
+        """Whoever wants to see related rows needs the right to see those."""
+        required = super().required_permissions(method)
+        if self.action not in _READING:
+            return required
+        expanded = [
+            self.expandable[name] for name in self.shape.expanded if name in self.expandable
+        ]
+        return required + [model_permission(each.Meta.model, method) for each in expanded]
+
+    def get_renderers(self) -> Any:
+        if self.action == "list":
+            return [JSONRenderer(), CSVRenderer(), JSONLinesRenderer()]
+        return super().get_renderers()
+
+    def get_serializer(self, *args: Any, **kwargs: Any) -> Any:
+        serializer = super().get_serializer(*args, **kwargs)
+        if self.action in _READING:
+            self.shape.cut(getattr(serializer, "child", serializer))
+        return serializer
 
     def get_queryset(self) -> models.QuerySet[Synced]:
         queryset = super().get_queryset()
+        if self.action in _READING and not self.shape.is_whole:
+            return self.shape.narrow(queryset, self.get_serializer())
         # Two clients changing one row wait for each other; neither undoes the other's fields.
         return queryset.select_for_update() if self.action in _WRITING else queryset
 
@@ -154,10 +189,20 @@ class ResourceView(
 
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         row = self.get_object()
+        if not self.shape.is_whole:  # a related row may change while this one does not
+            return Response(self.get_serializer(row).data)
         headers = {"ETag": etag(row)}
         if is_known(request, headers["ETag"]):
             return Response(status=304, headers=headers)
         return Response(self.get_serializer(row).data, headers=headers)
+
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Any:
+        self.headers["Vary"] = "Accept"
+        format = request.accepted_renderer.format
+        if format == JSONRenderer.format:
+            return super().list(request, *args, **kwargs)
+        rows = self.filter_queryset(self.get_queryset())
+        return export(rows, self.get_serializer(), format, f"{self.basename}s")
 
     def update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         with transaction.atomic():
@@ -193,4 +238,5 @@ class ResourceView(
         return str(self.request.build_absolute_uri(reverse(name, *args, **kwargs)))
 
 
+_READING = frozenset({"list", "retrieve"})
 _WRITING = frozenset({"update", "partial_update", "destroy"})

@@ -53,6 +53,7 @@ class OrderView(BulkView[Order]):
     queryset = Order.objects.prefetch_related("lines")
     serializer_class = OrderSerializer
     bulk_serializer_class = BulkOrderSerializer
+    expandable: ClassVar = {"customer": CustomerSerializer, "lines.product": ProductSerializer}
     filterset_class = OrderFilterSet
     search_fields: ClassVar = ("order_id", "customer_email", "customer_name")
     ordering_fields: ClassVar = (
