@@ -18,8 +18,24 @@ from ..models import COUNTS
 from .parsers import Element
 from .problems import FieldProblem, FieldsProblem, field_problems, step
 
-#: What an order that is there keeps: states have moves of their own, and lines hold stock.
-KEPT_BY_ORDERS = frozenset({"status", "lines"})
+#: What an order that is there keeps: its states have moves of their own, and what was sold, for how
+#: much and where it goes has rules by state, which its own address knows.
+KEPT_BY_ORDERS = frozenset(
+    {
+        "order_date",
+        "currency",
+        "lines",
+        "subtotal",
+        "discount_total",
+        "shipping_total",
+        "tax_total",
+        "total_amount",
+        "shipping_address",
+        "status",
+        "payment_status",
+        "fulfillment_status",
+    }
+)
 
 
 class RowsRejected(FieldsProblem):

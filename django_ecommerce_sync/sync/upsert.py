@@ -27,7 +27,6 @@ from .references import References
 from .report import Report
 from .table import Row
 from .target import Target
-from .totals import settled
 
 #: The alias no feed has.
 _NO_FEED = ""
@@ -161,7 +160,8 @@ class _Upsert:
         for item in list(changes.update):
             if moved := sorted(self.kept & set(item.changed)):
                 changes.update.remove(item)
-                changes.reject(item, settled(moved[0]))
+                message = "It cannot be changed in bulk once the row is there."
+                changes.reject(item, RecordError("settled", message, field=moved[0]))
 
     def _apply(self, changes: Changes) -> Report:
         report = self.applier.apply(changes)
