@@ -13,7 +13,7 @@ class EcommerceSyncConfig(AppConfig):
 
     def ready(self) -> None:
         # Checks and receivers need the models, which exist only from here on.
-        from . import checks
+        from . import checks, orders
         from .feeds import redaction
         from .sync import links
 
@@ -22,3 +22,4 @@ class EcommerceSyncConfig(AppConfig):
         register(checks.check_deployment, Tags.security, deploy=True)
         links.connect()
         redaction.install()
+        orders.connect()

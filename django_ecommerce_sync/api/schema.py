@@ -29,11 +29,13 @@ from ..models import (
     CustomerStatus,
     FulfillmentStatus,
     IssueState,
+    OrderEventKind,
     OrderStatus,
     PaymentStatus,
     ProductStatus,
     RunStatus,
 )
+from ..orders import STATES
 from .conf import api_settings
 from .idempotency import HEADER, REPLAYED
 from .renderers import CSVRenderer, JSONLinesRenderer, ProblemRenderer
@@ -65,6 +67,7 @@ _ENUMS = (
     CustomerStatus,
     FulfillmentStatus,
     IssueState,
+    OrderEventKind,
     OrderStatus,
     PaymentStatus,
     ProductStatus,
@@ -73,6 +76,7 @@ _ENUMS = (
     OnError,
 )
 _ENUM_NAMES = {frozenset(enum.values): enum.__name__ for enum in _ENUMS}
+_ENUM_NAMES[frozenset(STATES)] = "OrderState"
 _VERBS = {
     "list": "List %(all)s",
     "create": "Create one %(one)s",

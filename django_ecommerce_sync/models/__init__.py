@@ -3,6 +3,7 @@
 from .base import SyncedModel
 from .catalog import Availability, Product, ProductStatus
 from .customers import Customer, CustomerStatus
+from .events import OrderEvent, OrderEventKind
 from .fields import (
     CURRENCIES,
     CodeField,
@@ -61,6 +62,8 @@ __all__ = [
     "MergeCandidate",
     "MoneyField",
     "Order",
+    "OrderEvent",
+    "OrderEventKind",
     "OrderLine",
     "OrderStatus",
     "PaymentStatus",

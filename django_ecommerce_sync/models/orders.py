@@ -128,6 +128,11 @@ class Order(SyncedModel):
     def __str__(self) -> str:
         return f"{self.source} {self.order_id}"
 
+    @property
+    def is_local(self) -> bool:
+        """Whether it was made here, and no feed has brought it."""
+        return bool(self.source == LOCAL_SOURCE)
+
     @classmethod
     def sync_complete(cls, values: dict[str, Any], stored: Mapping[str, Any]) -> None:
         """Fill in the totals ``values`` does not carry, where it carries the lines they sum up.
@@ -220,6 +225,10 @@ class OrderLine(models.Model):
     discount_amount = MoneyField(_("discount"), default=ZERO)
     tax_amount = MoneyField(_("tax"), default=ZERO)
     line_total = MoneyField(_("line total"), default=ZERO)
+    # What the line holds of its product's reserved_count, and what it has taken out of its
+    # inventory_count; lines of a feed's orders do neither.
+    reserved_count = models.IntegerField(_("reserved"), default=0, editable=False)
+    shipped_count = models.IntegerField(_("shipped"), default=0, editable=False)
 
     class Meta:
         verbose_name = _("order line")

@@ -1,7 +1,7 @@
 """What the API shows of each model, and what it takes."""
 
 from .customers import CustomerSerializer
-from .orders import OrderSerializer
+from .orders import OrderEventSerializer, OrderSerializer, TransitionSerializer
 from .problems import ProblemSerializer
 from .products import ProductSerializer
 from .runs import (
@@ -19,6 +19,7 @@ from .tokens import (
 
 __all__ = [
     "CustomerSerializer",
+    "OrderEventSerializer",
     "OrderSerializer",
     "ProblemSerializer",
     "ProductSerializer",
@@ -30,4 +31,5 @@ __all__ = [
     "SyncRunSerializer",
     "TokenPairSerializer",
     "TokenSerializer",
+    "TransitionSerializer",
 ]

@@ -239,4 +239,4 @@ class ResourceView(
 
 
 _READING = frozenset({"list", "retrieve"})
-_WRITING = frozenset({"update", "partial_update", "destroy"})
+_WRITING = frozenset({"update", "partial_update", "destroy", "transition"})

@@ -1,13 +1,12 @@
-"""Products, customers and orders."""
+"""Products and customers."""
 
 from __future__ import annotations
 
 from typing import ClassVar
 
-from ...models import Customer, Order, Product
-from ..filtersets import CustomerFilterSet, OrderFilterSet, ProductFilterSet
-from ..serializers import CustomerSerializer, OrderSerializer, ProductSerializer
-from ..serializers.bulk import BulkOrderSerializer
+from ...models import Customer, Product
+from ..filtersets import CustomerFilterSet, ProductFilterSet
+from ..serializers import CustomerSerializer, ProductSerializer
 from .bulk import BulkView
 
 
@@ -42,26 +41,6 @@ class CustomerView(BulkView[Customer]):
         "email",
         "last_name",
         "first_name",
-        "created_at",
-        "updated_at",
-    )
-
-
-class OrderView(BulkView[Order]):
-    """What was bought."""
-
-    queryset = Order.objects.prefetch_related("lines")
-    serializer_class = OrderSerializer
-    bulk_serializer_class = BulkOrderSerializer
-    expandable: ClassVar = {"customer": CustomerSerializer, "lines.product": ProductSerializer}
-    filterset_class = OrderFilterSet
-    search_fields: ClassVar = ("order_id", "customer_email", "customer_name")
-    ordering_fields: ClassVar = (
-        "id",
-        "order_id",
-        "order_date",
-        "total_amount",
-        "status",
         "created_at",
         "updated_at",
     )

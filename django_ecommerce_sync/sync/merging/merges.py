@@ -13,6 +13,7 @@ from . import relations, rows
 from .candidates import name_of
 from .fields import Choices, merged_fields
 from .links import move_links
+from .reservations import carry_reserved
 from .transactions import in_one_go, locked
 
 #: Columns of the survivor that change with every merge.
@@ -53,6 +54,7 @@ def changed_fields(record: Merge) -> list[str]:
 def _merged(survivor: models.Model, other: models.Model, choices: Choices, by: Any) -> Merge:
     model = type(survivor)
     values = _new_values(survivor, other, choices)
+    carry_reserved(other, source=other, destination=survivor)
     before, row = rows.kept_row(model, survivor.pk), rows.kept_row(model, other.pk)
     changes = {
         name: {"before": before[name], "after": rows.kept(model._meta.get_field(name), value)}

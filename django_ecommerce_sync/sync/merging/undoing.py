@@ -13,6 +13,7 @@ from ...models import CandidateState, Merge, MergeCandidate
 from . import relations, rows
 from .candidates import model_of
 from .links import return_links
+from .reservations import carry_reserved
 from .transactions import in_one_go, locked
 
 
@@ -72,6 +73,7 @@ def _undone(
     touched = _take_back_changes(model, record)
     restored = rows.write_back(model, record.row)
     relations.move_back(record.moved, survivor, restored)
+    carry_reserved(restored, source=survivor, destination=restored)
     Merge.objects.filter(pk__in=record.moved["merges"]).update(survivor_id=restored.pk)
     return_links(record.moved["links"], survivor, restored, touched=touched)
     now = timezone.now()
