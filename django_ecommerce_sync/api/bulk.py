@@ -10,7 +10,7 @@ from typing import Any
 
 from rest_framework.exceptions import ValidationError
 
-from .. import sync
+from .. import orders, sync
 from ..exceptions import RecordError
 from ..feeds import MISSING, Converter, Lines, Reference, Stream
 from ..feeds.mapping import converter
@@ -115,6 +115,9 @@ def _checked(
 def _upsert(
     name: str, serializer: Any, rows: Sequence[tuple[int, Any]], *, atomic: bool, dry_run: bool
 ) -> sync.Upserted:
+    def record(report: Any) -> None:
+        orders.record_many(report.created, report.updated, by=serializer.context["request"].user)
+
     fields = _writable(serializer)
     if name != "orders":
         return sync.upsert(Stream(name, fields=fields), rows, atomic=atomic, dry_run=dry_run)
@@ -125,6 +128,7 @@ def _upsert(
         dry_run=dry_run,
         complete=sync.complete_order,
         kept=KEPT_BY_ORDERS,
+        written=record,
     )
 
 

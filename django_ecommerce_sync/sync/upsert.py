@@ -72,16 +72,20 @@ def upsert(
     dry_run: bool,
     complete: Callable[[Row, Row], None] | None = None,
     kept: Collection[str] = (),
+    written: Callable[[Report], None] | None = None,
 ) -> Upserted:
     """Create or change the rows of the stream's model that have these keys, in one transaction.
 
     ``atomic``: one rejected row, and nothing is written. ``complete`` stands in for the model's
-    ``sync_complete``. ``kept`` are fields that a row which is there already keeps. References
+    ``sync_complete``. ``kept`` are fields that a row which is there already keeps. ``written`` is
+    called in the same transaction. References
     name primary keys or keys; rows without a scope of their own are ``LOCAL_SOURCE``'s.
     """
     target = Target(stream, LOCAL_SOURCE)
     target.complete = complete or target.complete
-    return _Upsert(target, atomic=atomic, dry_run=dry_run, kept=frozenset(kept)).go(rows)
+    return _Upsert(
+        target, atomic=atomic, dry_run=dry_run, kept=frozenset(kept), written=written
+    ).go(rows)
 
 
 class _PrimaryKeys(References):
@@ -95,12 +99,19 @@ class _PrimaryKeys(References):
 
 class _Upsert:
     def __init__(
-        self, target: Target, *, atomic: bool, dry_run: bool, kept: frozenset[str]
+        self,
+        target: Target,
+        *,
+        atomic: bool,
+        dry_run: bool,
+        kept: frozenset[str],
+        written: Callable[[Report], None] | None,
     ) -> None:
         self.target = target
         self.atomic = atomic
         self.dry_run = dry_run
         self.kept = kept
+        self.written = written
         self.alias = target.connection.alias
         stream = target.stream
         references = _PrimaryKeys(_NO_FEED, {}, None)
@@ -166,6 +177,8 @@ class _Upsert:
     def _apply(self, changes: Changes) -> Report:
         report = self.applier.apply(changes)
         forget_digests(self.target.model, report.updated)
+        if self.written is not None:
+            self.written(report)
         return report
 
     def _tell_afterwards(self, report: Report) -> None:

@@ -449,6 +449,24 @@ class TestOrders:
         order = Order.objects.get()
         assert (order.subtotal, order.total_amount, order.lines.count()) == (0, 2, 0)
 
+    def test_they_are_in_the_log_and_move_no_stock(self, client, user, product):
+        lines = [{"sku": "SK-1", "quantity": 9}]  # more than there are
+        self.send(client, self.order(lines=lines), {"order_id": "2", "x": 1}, {"order_id": "1"})
+        self.send(client, self.order("3"), query="dry_run=1")
+        assert statuses(self.send(client, {"order_id": "2", "note": "x"})) == ["updated"]
+        orders = {order.order_id: order for order in Order.objects.all()}
+        first, second = (orders[number].events.all() for number in "12")
+        assert [(e.kind, e.to_state, e.by) for e in first] == [("created", "pending", user)]
+        assert [(e.kind, e.data) for e in second] == [
+            ("created", {}),
+            ("changed", {"fields": ["note"]}),
+        ]
+        for state in ("paid", "shipped", "refunded"):
+            url = f"/api/orders/{orders['1'].pk}/transition/"
+            assert client.post(url, {"to": state}).status_code == 200
+        product.refresh_from_db()
+        assert (product.inventory_count, product.reserved_count) == (5, 0)
+
     def test_orders_of_feeds_are_others(self, client):
         Order.objects.create(order_id="1", source="shop", note="theirs")
         assert statuses(self.send(client, self.order(note="ours"))) == ["created"]

@@ -93,9 +93,13 @@ class OrderView(BulkView[Order]):
     }
 
     def required_permissions(self, method: str) -> list[str]:
-        if self.action in ("list", "retrieve") and self._own is not None:
-            return [right for right in super().required_permissions(method) if right != _VIEW]
-        return super().required_permissions(method)
+        required = super().required_permissions(method)
+        if self._own is None:
+            return required
+        if self.action in ("list", "retrieve"):
+            return [right for right in required if right != _VIEW]
+        # Rows in bulk are found by their numbers, whosever they are.
+        return [*required, _VIEW] if self.action == "bulk" else required
 
     def get_queryset(self) -> QuerySet[Any]:
         return self._visible(super().get_queryset())
