@@ -8,7 +8,8 @@ from django.db import connection
 
 from django_ecommerce_sync.models import Customer, Product
 
-from .conftest import APIClient, problem
+from .conftest import problem
+from .test_idempotency import send_at_once
 
 ODD_SKUS = [
     "SK-1",
@@ -159,21 +160,13 @@ def test_of_many_who_put_one_row_all_succeed(client, user):
         pytest.skip("SQLite in memory has one connection")
     codes = []
 
-    def put(number, barrier):
-        racer = APIClient()
-        racer.force_authenticate(user)
-        barrier.wait()
-        codes.append(racer.put(by_sku("R"), {"price": str(number)}).status_code)
-        connection.close()
+    def put(racer):
+        price = threading.get_ident() % 1000
+        codes.append(racer.put(by_sku("R"), {"price": str(price)}).status_code)
 
     for _round in range(10):
         Product.objects.all().delete()
         codes.clear()
-        barrier = threading.Barrier(8)
-        racers = [threading.Thread(target=put, args=(n, barrier)) for n in range(8)]
-        for racer in racers:
-            racer.start()
-        for racer in racers:
-            racer.join()
+        send_at_once(user, 8, put)
         assert sorted(codes) == [200] * 7 + [201]
         assert Product.objects.count() == 1
