@@ -19,6 +19,7 @@ from django_ecommerce_sync.models import (
     OrderLine,
     Product,
     RevokedToken,
+    SyncChange,
     SyncIssue,
     SyncLink,
     SyncRun,
@@ -30,8 +31,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 EVIL = "<script>alert(1)</script>"
 EVIL_ATTRIBUTE = '"><img src=x onerror=alert(1)>'
-MODELS = (Product, Customer, Order, SyncRun, SyncIssue, SyncLink, SyncSchedule)
-HISTORY = (SyncRun, SyncIssue, SyncLink)
+MODELS = (Product, Customer, Order, SyncRun, SyncIssue, SyncLink, SyncChange, SyncSchedule)
+HISTORY = (SyncRun, SyncIssue, SyncLink, SyncChange)
 STREAMS = [Stream("products", fields={"sku": "sku", "price": "price"})]
 RUNS = reverse("admin:ecommerce_sync_syncrun_changelist")
 SYNC_NOW = reverse("admin:ecommerce_sync_syncrun_sync_now")
@@ -111,7 +112,15 @@ def rows():
             object_id=str(product.pk),
             first_run=run.pk,
             last_changed_run=run.pk,
-            last_seen_run=run.pk,
+        ),
+        SyncChange: SyncChange.objects.create(
+            feed=EVIL,
+            stream=EVIL,
+            run=run.pk,
+            model="ecommerce_sync.product",
+            object_id=str(product.pk),
+            action="updated",
+            fields={EVIL: [EVIL, EVIL_ATTRIBUTE]},
         ),
         SyncSchedule: SyncSchedule.objects.create(feed=EVIL, cron="0 5 * * *", last_run=run),
     }

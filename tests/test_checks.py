@@ -74,6 +74,7 @@ def test_a_sound_setting_has_no_complaints(found):
         LEASE_SECONDS=60,
         MAX_ATTEMPTS=3,
         KEEP_RUNS_DAYS=30,
+        KEEP_MERGES_DAYS=30,
         ALLOW_PRIVATE_ADDRESSES=False,
         API={},
     )
@@ -365,3 +366,29 @@ def test_a_customer_nobody_finds(found, find, text):
     assert text in found(API={"CUSTOMER_OF_USER": find})["E024"].msg
     assert found(API={"CUSTOMER_OF_USER": "django.setup"}) == {}
     assert found(API={"CUSTOMER_OF_USER": len}) == {}
+
+
+@pytest.mark.parametrize(
+    ("declared", "said"),
+    [
+        ({"PRIORITY": "high"}, ("E020", "'high'")),
+        ({"PRIORITY": True}, ("E020", "True")),
+        ({"POLICY": "fill"}, ("E021", "dict of dicts")),
+        ({"POLICY": {"products": "fill"}}, ("E021", "dict of dicts")),
+        ({"POLICY": {"product": {"price": "fill"}}}, ("E021", "'product'")),
+        ({"POLICY": {"products": {"prize": "fill"}}}, ("E021", "did you mean 'price'?")),
+        ({"POLICY": {"products": {"price": "filled"}}}, ("E021", "did you mean 'fill'?")),
+    ],
+)
+def test_who_owns_a_field_is_checked(found, declared, said):
+    number, words = said
+    bad = entry(found, BACKEND=MEMORY, OPTIONS={"streams": [PRODUCTS]}, **declared)
+
+    assert words in bad[number].msg
+
+
+def test_a_feeds_own_policy_is_checked(stream):
+    bad = stream("products", fields={"sku": "sku"}, policy={"sku": "sometimes"})
+
+    assert "'sometimes'" in bad["E021"].msg
+    assert "E021" not in stream("products", fields={"sku": "sku"}, policy={"sku": "create"})

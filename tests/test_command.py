@@ -29,7 +29,16 @@ from django_ecommerce_sync.feeds import (
 from django_ecommerce_sync.management.subcommands.console import printable
 from django_ecommerce_sync.management.subcommands.outcomes import exit_code, worst
 from django_ecommerce_sync.management.subcommands.progress import Bars
-from django_ecommerce_sync.models import COUNTS, Customer, Product, SyncIssue, SyncRun, SyncSchedule
+from django_ecommerce_sync.models import (
+    COUNTS,
+    Customer,
+    Merge,
+    Product,
+    SyncIssue,
+    SyncRun,
+    SyncSchedule,
+)
+from django_ecommerce_sync.sync.merging import merge
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -630,7 +639,7 @@ class TestPrune:
         other = self.run(300, feed="other")
         SyncIssue.objects.create(run=old, feed="shop", stream="products", code="x", message="x")
         code, deleted = document("prune")
-        assert (code, deleted) == (0, {"runs": 2, "issues": 1, "days": 90})
+        assert (code, deleted) == (0, {"runs": 2, "issues": 1, "days": 90, "merges": 0})
         assert set(SyncRun.objects.all()) == {last, young, other}
         assert failed not in SyncRun.objects.all()
 
@@ -641,6 +650,17 @@ class TestPrune:
         settings.ECOMMERCE_SYNC["KEEP_RUNS_DAYS"] = 30
         assert "Deleted 0 runs" in command("prune")[1]
         assert "Deleted 1 runs" in command("prune", "--days", "15")[1]
+
+    def test_old_merges_can_no_longer_be_undone(self, feeds, settings):
+        feeds()
+        one, two = (Customer.objects.create(email=f"{name}@example.com") for name in "ab")
+        record = merge(one, two)
+        Merge.objects.update(merged_at=timezone.now() - timedelta(days=50))
+        assert document("prune", "--days", "1")[1]["merges"] == 0
+        settings.ECOMMERCE_SYNC["KEEP_MERGES_DAYS"] = 30
+        assert "1 merges older than 30 days can no longer be undone" in command("prune")[1]
+        record.refresh_from_db()
+        assert record.row == {}
 
     def test_active_runs_stay(self, feeds):
         feeds()

@@ -115,12 +115,15 @@ def _checked(
 def _upsert(
     name: str, serializer: Any, rows: Sequence[tuple[int, Any]], *, atomic: bool, dry_run: bool
 ) -> sync.Upserted:
+    user = serializer.context["request"].user
+
     def record(report: Any) -> None:
-        orders.record_many(report.created, report.updated, by=serializer.context["request"].user)
+        orders.record_many(report.created, report.updated, by=user)
 
     fields = _writable(serializer)
     if name != "orders":
-        return sync.upsert(Stream(name, fields=fields), rows, atomic=atomic, dry_run=dry_run)
+        stream = Stream(name, fields=fields)
+        return sync.upsert(stream, rows, atomic=atomic, dry_run=dry_run, by=user)
     return sync.upsert(
         Stream(name, fields={**fields, **_order_relations(serializer)}),
         rows,
@@ -129,6 +132,7 @@ def _upsert(
         complete=sync.complete_order,
         kept=KEPT_BY_ORDERS,
         written=record,
+        by=user,
     )
 
 

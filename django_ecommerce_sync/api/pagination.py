@@ -129,7 +129,7 @@ class ResourcePagination(PagePagination):
         self, queryset: Any, request: Request, view: Any = None
     ) -> list[Any] | None:
         text = request.query_params.get("cursor")
-        if text is None:
+        if text is None or not _is_walkable(view):
             return super().paginate_queryset(queryset, request, view)
         for other in ("ordering", "page"):
             if other in request.query_params:
@@ -160,6 +160,8 @@ class ResourcePagination(PagePagination):
             "Empty: begin a walk through all rows, the one changed longest ago first; count is "
             "null then. Go on with the address in next."
         )
+        if not _is_walkable(view):
+            return super().get_schema_operation_parameters(view)
         return [
             *super().get_schema_operation_parameters(view),
             {
@@ -171,6 +173,11 @@ class ResourcePagination(PagePagination):
                 "allowEmptyValue": True,
             },
         ]
+
+
+def _is_walkable(view: Any) -> bool:
+    """Whether these are the rows themselves, and not what belongs to one of them."""
+    return bool(getattr(view, "action", "") == "list")
 
 
 def _answer(count: int | None, links: dict[str, str | None], rows: Any) -> Response:

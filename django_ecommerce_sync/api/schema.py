@@ -26,6 +26,8 @@ from rest_framework.permissions import AllowAny
 from .. import __version__
 from ..models import (
     Availability,
+    CandidateState,
+    ChangeAction,
     CustomerStatus,
     FulfillmentStatus,
     IssueState,
@@ -59,11 +61,15 @@ TAGS = {
     "orders": "What was bought.",
     "refresh": "Bring feeds up to date.",
     "sync-runs": "What is being brought in, what was, and what was rejected.",
+    "duplicates": "Customers and products that look like the same thing.",
+    "merges": "Rows that were merged into others, and taking that back.",
     "health": "For load balancers and monitors.",
 }
 _generator: Any = SchemaGenerator
 _ENUMS = (
     Availability,
+    CandidateState,
+    ChangeAction,
     CustomerStatus,
     FulfillmentStatus,
     IssueState,

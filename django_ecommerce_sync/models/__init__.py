@@ -2,6 +2,7 @@
 
 from .base import SyncedModel
 from .catalog import Availability, Product, ProductStatus
+from .changes import ChangeAction, SyncChange
 from .customers import Customer, CustomerStatus
 from .events import OrderEvent, OrderEventKind
 from .fields import (
@@ -29,6 +30,7 @@ from .records import (
     OUTCOMES,
     SLOT,
     IssueState,
+    MetLinks,
     RevokedToken,
     RunStatus,
     StreamState,
@@ -49,6 +51,7 @@ __all__ = [
     "ZERO",
     "Availability",
     "CandidateState",
+    "ChangeAction",
     "CodeField",
     "CurrencyField",
     "Customer",
@@ -60,6 +63,7 @@ __all__ = [
     "KeyField",
     "Merge",
     "MergeCandidate",
+    "MetLinks",
     "MoneyField",
     "Order",
     "OrderEvent",
@@ -72,6 +76,7 @@ __all__ = [
     "RevokedToken",
     "RunStatus",
     "StreamState",
+    "SyncChange",
     "SyncIssue",
     "SyncLink",
     "SyncRun",

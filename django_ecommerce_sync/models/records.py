@@ -188,7 +188,8 @@ class SyncLink(models.Model):
     ``hash`` is the digest of the record when it was last applied, together with the mapping;
     an equal digest means there is nothing to do. An empty one asks for a full comparison.
     ``repeats`` says that the feed has several copies of the record: the last one counts, so
-    none is applied before the stream has ended.
+    none is applied before the stream has ended. ``merged_row`` says that the record came with a
+    row that was merged into one the stream has a record of already: that one writes the row.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -199,12 +200,16 @@ class SyncLink(models.Model):
     object_id = KeyField(_("object id"), max_length=64)
     hash = models.CharField(_("hash"), max_length=32, blank=True)
     repeats = models.BooleanField(_("repeats"), default=False)
+    merged_row = models.BigIntegerField(_("came with the merged row"), null=True, blank=True)
     # Plain numbers, not foreign keys: runs are pruned, and every constraint costs each row.
     first_run = models.BigIntegerField(_("first run"))
     last_changed_run = models.BigIntegerField(_("last changed in run"))
-    last_seen_run = models.BigIntegerField(_("last seen in run"))
+    # Written once, when the record goes; a mark for each time it is met would cost every row.
+    missing_since = models.BigIntegerField(_("missing since run"), null=True, blank=True)
     #: When the source changed the record, where it says so; an older copy is never applied.
     source_updated_at = models.DateTimeField(_("changed at the source"), null=True, blank=True)
+    #: Fields the stream maps and the record did not carry, parted by blanks: it has no say there.
+    lacks = models.TextField(_("does not carry"), blank=True)
 
     class Meta:
         verbose_name = _("link")
@@ -218,6 +223,27 @@ class SyncLink(models.Model):
 
     def __str__(self) -> str:
         return f"{self.feed}/{self.stream}/{self.external_id} → {self.model} {self.object_id}"
+
+
+class MetLinks(models.Model):
+    """Which links an unfinished run has met, in pages of bits: for whoever goes on with the run."""
+
+    id = models.BigAutoField(primary_key=True)
+    run = models.BigIntegerField()
+    stream = KeyField(max_length=64)
+    page = models.BigIntegerField()
+    #: A bit for each link of the page, the lowest for the first, as a hexadecimal number.
+    bits = models.CharField(max_length=256)
+
+    class Meta:
+        verbose_name = _("links met")
+        verbose_name_plural = _("links met")
+        constraints = [
+            models.UniqueConstraint(fields=["run", "stream", "page"], name="ecs_met_page")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.run}/{self.stream}/{self.page}"
 
 
 class StreamState(models.Model):
@@ -235,7 +261,7 @@ class StreamState(models.Model):
     mapping = models.CharField(_("mapping"), max_length=32, blank=True)
     rows = models.PositiveBigIntegerField(_("rows"), null=True, blank=True)
     duplicates = models.PositiveBigIntegerField(_("duplicates"), default=0)
-    #: The last run that read the whole stream and rejected nothing: what it did not meet is absent.
+    #: The last run that read the whole stream and rejected nothing.
     complete_run = models.BigIntegerField(_("last complete run"), null=True, blank=True)
     #: The run that reads it now, None once somebody wrote one of its rows.
     run = models.BigIntegerField(_("run"), null=True, blank=True)

@@ -81,6 +81,7 @@ def batches(
     except _NoPage as no_page:
         failure = no_page.error
     if rows:
+        _check_number(steps[-1].read, feed, stream)
         yield Batch(rows, steps)
     if failure is not None:
         raise failure
@@ -103,12 +104,28 @@ def _check_number(read: int, feed: FeedSource, stream: Stream) -> None:
         )
 
 
+def _check_same(page: Page, seen: Observation, stream: Stream) -> None:
+    """Refuse to go on in the middle of a document that is another one by now.
+
+    What stands before that place may never have been read, and what was read may be gone.
+    """
+    before, now = (found.get("digest") for found in (seen.validators, page.validators))
+    if before and now and before != now:
+        raise FeedError(
+            "feed_changed",
+            f"The document of stream '{stream.name}' changed while the run was cut off; the next "
+            "run reads it from its beginning.",
+        )
+
+
 def _rows(
     feed: FeedSource, stream: Stream, place: Place, seen: Observation
 ) -> Iterator[tuple[Payload | BadRow, Place]]:
     """Each row with the place after it."""
     skip = place.offset
     for page in _pages(iter(feed.fetch(stream, place.page))):
+        if skip:
+            _check_same(page, seen, stream)
         seen.take_page(page)
         for index, row in enumerate(page.rows):
             if index < skip:

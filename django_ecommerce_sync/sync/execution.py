@@ -6,7 +6,7 @@ import enum
 import logging
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -19,7 +19,7 @@ from ..exceptions import EcommerceSyncError, FeedError, RecordError
 from ..feeds import Archive, BadRow, FeedSource
 from ..models import IssueState, SyncRun
 from . import issues
-from .absence import Absence
+from .absence import Absence, Absent
 from .apply import Applier
 from .batches import Batch, NumberedRow, Place, batches
 from .changes import Changes, Item
@@ -89,7 +89,8 @@ class StreamExecution:
         self.seen = Observation.restored(self.run.observed.get(stream.name))
         self.matcher = matcher
         self.target = matcher.target
-        self.applier = Applier(self.target, feed=self.run.feed, stream=stream.name, run=self.run.pk)
+        place = {"feed": self.run.feed, "stream": stream.name, "run": self.run.pk}
+        self.applier = Applier(self.target, matcher.met, **place)
         #: By external id, the last rejected copy that may land after all.
         self.waiting: dict[str, NumberedRow] = {}
         self.repeats = Repeats()
@@ -103,8 +104,8 @@ class StreamExecution:
             self._settle(place)
         finally:
             self.repeats.close()
-        if isinstance(self.stream.missing, Archive):
-            self._archive_absent(self.stream.missing.max_ratio)
+        if self.continuity.proves_absence(self.seen, self.run.counts.get(self.stream.name, {})):
+            self._settle_absence()
         with transaction.atomic():
             self._end(self.lease.hold())
 
@@ -162,34 +163,48 @@ class StreamExecution:
         if run.limit is None:
             for code, message in self.seen.gaps(counts["read"]).items():
                 warn(run, name, code, message)
-        waiting = run.issues.filter(stream=name, code__in=WAITING).exists()
-        self.continuity.end(self.seen, counts, waiting=waiting)
+        mine = run.issues.filter(stream=name)
+        waiting = mine.filter(code__in=WAITING).exists()
+        asking = mine.filter(code=issues.NEEDS_ATTENTION).exists()
+        self.continuity.end(self.seen, counts, waiting=waiting, asking=asking)
         run.cursor = {"stream": name, "done": True}
         run.save(update_fields=["cursor", "counts", "warnings"])
         self.run = self.attempt.run = run
 
-    def _archive_absent(self, max_ratio: float) -> None:
-        """Archive what the stream no longer has, if it was read to its end and lost little."""
-        counts = self.run.counts.get(self.stream.name, {})
-        if not self.continuity.proves_absence(self.seen, counts):
-            return
+    def _settle_absence(self) -> None:
+        """Note which records the stream no longer has, and archive their rows where it asks so."""
         place = {"feed": self.run.feed, "stream": self.stream.name, "run": self.run.pk}
-        absence = Absence(self.target, self.matcher.ledger, **place)
-        absent = absence.look()
-        if absent.ratio > max_ratio and not self.run.allow_shrink:
-            issues.ask_about(self.run, self.stream.name, absent, max_ratio)
-            return
-        issues.settle_question(self.run, self.stream.name)
-        for rows in absence.batches():
+        absence = Absence(self.target, self.matcher.ledger, self.matcher.met, **place)
+        if isinstance(self.stream.missing, Archive):
+            if self._is_doubtful(absence.look(), self.stream.missing.max_ratio):
+                return
+            for rows in absence.batches():
+                self._archive(absence, rows)
+        for links in absence.not_met() if not self.run.dry_run else ():
             with transaction.atomic():
-                run = self.lease.hold()
-                if not run.dry_run:
-                    absence.archive(rows)
-                run.counts[self.stream.name]["archived"] += len(rows)
-                run.save(update_fields=["counts"])
-            self.run = self.attempt.run = run
+                self.lease.hold()
+                absence.note(links)
+
+    def _is_doubtful(self, absent: Absent, max_ratio: float) -> bool:
+        """Whether so much is gone that a person must be asked; asks."""
+        is_empty = not self.run.counts.get(self.stream.name, {}).get("read")
+        if absent.number and (absent.ratio > max_ratio or is_empty) and not self.run.allow_shrink:
+            issues.ask_about(self.run, self.stream.name, absent, max_ratio)
+            return True
+        issues.settle_question(self.run, self.stream.name)
+        return False
+
+    def _archive(self, absence: Absence, rows: Mapping[Any, str]) -> None:
+        with transaction.atomic():
+            run = self.lease.hold()
             if not run.dry_run:
-                self._tell(Report(updated=dict.fromkeys(rows, ("archived_at",))))
+                absence.archive(rows)
+            counts = run.counts.setdefault(self.stream.name, add_counts({}, {}))
+            counts["archived"] += len(rows)
+            run.save(update_fields=["counts"])
+        self.run = self.attempt.run = run
+        if not run.dry_run:
+            self._tell(Report(updated=dict.fromkeys(rows, ("archived_at",))))
 
     # -- batches -----------------------------------------------------------------------------
 
@@ -235,6 +250,7 @@ class StreamExecution:
                 warn(run, self.stream.name, code, message, count=count)
             self._account(run, batch, changes, report, pass_=pass_)
         self.run = self.attempt.run = run
+        self.matcher.met.keep()
         if pass_ is Pass.FIRST:
             self.repeats.put(changes.postponed)
             self._remember_waiting(changes)
@@ -343,9 +359,9 @@ def _rows_to_retry(run: SyncRun, stream: str) -> tuple[set[str], set[int]] | Non
 def _imagine(ledger: Ledger, stream: str, target: Target, changes: Changes) -> None:
     """Let a dry run's later batches see what this one would have done."""
     outcomes = [(item.external_id, "changed") for item in (*changes.create, *changes.update)]
-    outcomes += [(item.external_id, "unchanged") for item in changes.relink]
     outcomes += [
-        (item.external_id, "skipped" if item.is_stale else "unchanged") for item in changes.seen
+        (item.external_id, "skipped" if item.is_stale or item.is_left_alone else "unchanged")
+        for item in (*changes.relink, *changes.seen)
     ]
     ledger.note(
         stream, [(external_id, outcome) for external_id, outcome in outcomes if external_id]

@@ -15,14 +15,18 @@ from typing import Any
 from django.db import DatabaseError, models, transaction
 
 from .. import signals
+from ..conf import settings
 from ..exceptions import RecordError
 from ..feeds import Payload, Reference, Stream
 from ..models import LOCAL_SOURCE
 from .apply import Applier
 from .changes import Changes, Item
 from .faults import is_about_a_row, is_passing
+from .history import Edits
 from .links import forget_digests
 from .match import Matcher
+from .met import Met
+from .ownership import Fellow, Ownership
 from .references import References
 from .report import Report
 from .table import Row
@@ -73,18 +77,19 @@ def upsert(
     complete: Callable[[Row, Row], None] | None = None,
     kept: Collection[str] = (),
     written: Callable[[Report], None] | None = None,
+    by: Any = None,
 ) -> Upserted:
     """Create or change the rows of the stream's model that have these keys, in one transaction.
 
     ``atomic``: one rejected row, and nothing is written. ``complete`` stands in for the model's
     ``sync_complete``. ``kept`` are fields that a row which is there already keeps. ``written`` is
-    called in the same transaction. References
+    called in the same transaction. ``by`` is the user whose edits they are. References
     name primary keys or keys; rows without a scope of their own are ``LOCAL_SOURCE``'s.
     """
     target = Target(stream, LOCAL_SOURCE)
     target.complete = complete or target.complete
     return _Upsert(
-        target, atomic=atomic, dry_run=dry_run, kept=frozenset(kept), written=written
+        target, atomic=atomic, dry_run=dry_run, kept=frozenset(kept), written=written, by=by
     ).go(rows)
 
 
@@ -97,6 +102,16 @@ class _PrimaryKeys(References):
         return ((ref, ref.external_id) for ref in references if ref.external_id)
 
 
+class _PersonsWord(Ownership):
+    """Who sends rows himself may write what he likes: feeds and pins speak against other feeds."""
+
+    def hold(self, items: Sequence[Item]) -> None:
+        """Nothing is held back."""
+
+    def _fellows(self) -> Iterator[Fellow]:
+        return iter(())
+
+
 class _Upsert:
     def __init__(
         self,
@@ -106,6 +121,7 @@ class _Upsert:
         dry_run: bool,
         kept: frozenset[str],
         written: Callable[[Report], None] | None,
+        by: Any,
     ) -> None:
         self.target = target
         self.atomic = atomic
@@ -116,9 +132,20 @@ class _Upsert:
         stream = target.stream
         references = _PrimaryKeys(_NO_FEED, {}, None)
         place: dict[str, Any] = {"feed": _NO_FEED, "run": 0}
-        self.matcher = Matcher(stream, target, references, full=True, ledger=None, **place)
+        met = Met(0, stream.name, target.connection)
+        self.matcher = Matcher(
+            stream,
+            target,
+            references,
+            _PersonsWord(stream, target, _NO_FEED),
+            full=True,
+            ledger=None,
+            met=met,
+            **place,
+        )
         self.matcher.first_load = False
-        self.applier = Applier(target, stream=stream.name, **place)
+        self.applier = Applier(target, met, stream=stream.name, **place)
+        self.applier.history = Edits(target, by) if settings.CHANGE_LOG else None
 
     def go(self, rows: Sequence[Numbered]) -> Upserted:
         nested = self.target.connection.in_atomic_block

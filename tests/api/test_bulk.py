@@ -14,6 +14,7 @@ from django_ecommerce_sync.models import (
     Order,
     Product,
     StreamState,
+    SyncChange,
     SyncLink,
 )
 from django_ecommerce_sync.signals import batch_synced
@@ -257,7 +258,6 @@ def test_feeds_compare_the_rows_again(client, product):
         hash="abc",
         first_run=1,
         last_changed_run=1,
-        last_seen_run=1,
     )
     StreamState.objects.create(**place, validators={"etag": "x"})
     send(client, [row("SK-1", name="Sock", price="9.99")])
@@ -268,6 +268,32 @@ def test_feeds_compare_the_rows_again(client, product):
     assert link.hash == ""
     assert StreamState.objects.get().validators == {}
     assert SyncLink.objects.count() == 1
+
+
+def test_a_persons_word_goes_before_pins_and_feeds(client, user, product, settings):
+    settings.ECOMMERCE_SYNC = {
+        "FEEDS": {"shop": {"BACKEND": "tests.api.feeds.ShopFeed", "PRIORITY": 9}}
+    }
+    Product.objects.update(pinned=["name"])
+    assert statuses(send(client, [{"sku": "SK-1", "name": "Tea", "price": "1"}])) == ["updated"]
+    product.refresh_from_db()
+    assert (product.name, product.price, product.pinned) == ("Tea", 1, ["name"])
+    assert statuses(send(client, [{"sku": "SK-1", "pinned": ["price"]}])) == ["updated"]
+    product.refresh_from_db()
+    assert product.pinned == ["price"]
+
+
+def test_what_was_sent_is_in_the_rows_history(client, user, product, settings):
+    settings.ECOMMERCE_SYNC = {"CHANGE_LOG": True}
+    send(client, [row("new"), {"sku": "SK-1", "name": "Tea"}, row("SK-2", price="-1")])
+    assert not SyncChange.objects.exists()
+    send(client, [row("new"), {"sku": "SK-1", "name": "Tea"}])
+    created, changed = SyncChange.objects.order_by("pk")
+    assert {(one.action, one.user, one.feed, one.run) for one in (created, changed)} == {
+        ("edited", user, "", None)
+    }
+    assert created.fields == {"sku": None, "name": None, "price": None, "currency": None}
+    assert (changed.object_id, changed.fields) == (str(product.pk), {"name": ["Sock", "Tea"]})
 
 
 def test_an_archived_row_that_is_sent_is_back(client, product):
@@ -481,7 +507,7 @@ class TestOrders:
                 self.order(f"{number}-{each}", customer=customer.pk, lines=lines)
                 for each in range(number)
             ]
-            with django_assert_max_num_queries(18):
+            with django_assert_max_num_queries(19):
                 assert set(statuses(self.send(client, *rows))) == {"created"}
 
 

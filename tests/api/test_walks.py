@@ -149,6 +149,13 @@ def test_orders_are_walked_with_their_lines(client, product, django_assert_num_q
     assert len(client.get(body["next"]).json()["results"]) == 1
 
 
+@pytest.mark.parametrize("path", ["products/{}/changes/", "orders/{}/events/"])
+def test_what_belongs_to_one_row_is_not_walked(client, product, path):
+    row = Order.objects.create(order_id="1") if "orders" in path else product
+    body = client.get(f"/api/{path.format(row.pk)}?cursor=").json()
+    assert body == {"count": 0, "next": None, "previous": None, "results": []}
+
+
 def test_pages_without_a_count(client, products, django_assert_num_queries):
     url, seen = f"{URL}?with_count=false&page_size=4", []
     while url:

@@ -102,6 +102,7 @@ class OrderSerializer(ResourceSerializer[Order]):
             "fulfillment_status",
             "allowed_transitions",
             "note",
+            "pinned",
             "version",
             "created_at",
             "updated_at",

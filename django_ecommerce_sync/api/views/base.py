@@ -30,6 +30,7 @@ from ..problems import exception_handler
 from ..renderers import CSVRenderer, JSONLinesRenderer, JSONRenderer, ProblemRenderer
 from ..schema import AutoSchema
 from ..shaping import Shape
+from .history import HistoryMixin
 
 Row = TypeVar("Row", bound=models.Model)
 Synced = TypeVar("Synced", bound=SyncedModel)
@@ -122,10 +123,9 @@ class ModelView(ApiView, viewsets.GenericViewSet[Row]):
 
 
 class ResourceView(
+    HistoryMixin,
     mixins.ListModelMixin,
-    mixins.CreateModelMixin,
     mixins.RetrieveModelMixin,
-    mixins.UpdateModelMixin,
     mixins.DestroyModelMixin,
     ModelView[Synced],
 ):

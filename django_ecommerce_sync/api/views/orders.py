@@ -115,11 +115,11 @@ class OrderView(BulkView[Order]):
 
     def perform_create(self, serializer: Any) -> None:
         with refusals():
-            serializer.save()
+            super().perform_create(serializer)
 
     def perform_update(self, serializer: Any) -> None:
         with refusals():
-            serializer.save()
+            super().perform_update(serializer)
 
     def perform_destroy(self, instance: Order) -> None:
         with refusals():
