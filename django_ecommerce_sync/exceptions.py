@@ -5,6 +5,7 @@ EcommerceSyncError
 │   └── FeedNotFound        no feed has that alias
 ├── AlreadyRunning          another run holds the feed: nothing starts
 ├── MergeRefused            two rows cannot become one, or two again: nothing is written
+├── RetryRefused            what is to be retried is not there: nothing starts
 ├── OrderRefused            an order's state does not allow it: nothing is written
 │   ├── TransitionNotAllowed  its table has no such move
 │   ├── OrderLocked           that part of it cannot be changed, or it cannot be deleted
@@ -52,6 +53,14 @@ class MergeRefused(EcommerceSyncError):
         super().__init__(message)
         self.code = code
         self.message = message
+
+
+class RetryRefused(EcommerceSyncError):
+    """What was asked to be retried is not there; ``issues`` are the numbers that do not exist."""
+
+    def __init__(self, message: str, issues: Sequence[int] = ()) -> None:
+        super().__init__(message)
+        self.issues = issues
 
 
 class OrderRefused(EcommerceSyncError):

@@ -325,49 +325,6 @@ def test_the_deployment_check_runs_with_deploy_only():
     assert check_deployment not in checks.registry.registry.get_checks()
 
 
-def test_a_sound_table_of_states(found):
-    table = {"pending": ["paid", "cancelled"], "completed": ()}
-    assert found(API={"ORDER_TRANSITIONS": table, "ORDER_STOCK": "backorder"}) == {}
-
-
-@pytest.mark.parametrize(
-    ("table", "number", "text", "hint"),
-    [
-        ({"pendign": ["paid"]}, "E022", "a row for 'pendign'", "Did you mean 'pending'?"),
-        ({"paid": ["shipped"]}, "E022", "a row for 'paid'", "It is a payment_status; the rows"),
-        ({3: ["shipped"]}, "E022", "a row for 3", "There is: cancelled"),
-        ({"pending": ["payed"]}, "E023", "leads to 'payed'", "Did you mean 'paid'?"),
-        ({"pending": ["unknown"]}, "E023", "leads to 'unknown'", "There is: authorized,"),
-        ({"pending": [["paid"]]}, "E023", "leads to ['paid']", "Did you mean 'paid'?"),
-        ({"pending": "paid"}, "E021", "['pending'] must be a list", "For example: 'processing'"),
-        ([("pending", ["paid"])], "E021", "must be a dict", 'Give it rows, {"pending"'),
-    ],
-)
-def test_a_table_with_a_mistake(found, table, number, text, hint):
-    message = found(API={"ORDER_TRANSITIONS": table})[number]
-    assert "ECOMMERCE_SYNC['API']['ORDER_TRANSITIONS']" in message.msg
-    assert text in message.msg
-    assert message.hint.startswith(hint)
-
-
-@pytest.mark.parametrize(
-    ("policy", "hint"), [("of", "Did you mean 'off'?"), (None, "There is: backorder, off, strict.")]
-)
-def test_an_unknown_stock_policy(found, policy, hint):
-    message = found(API={"ORDER_STOCK": policy})["E020"]
-    assert (f"is {policy!r}" in message.msg, message.hint) == (True, hint)
-
-
-@pytest.mark.parametrize(
-    ("find", "text"),
-    [("nowhere.customer", "cannot be imported: No module"), ("django.VERSION", "is no function")],
-)
-def test_a_customer_nobody_finds(found, find, text):
-    assert text in found(API={"CUSTOMER_OF_USER": find})["E024"].msg
-    assert found(API={"CUSTOMER_OF_USER": "django.setup"}) == {}
-    assert found(API={"CUSTOMER_OF_USER": len}) == {}
-
-
 @pytest.mark.parametrize(
     ("declared", "said"),
     [
@@ -392,3 +349,46 @@ def test_a_feeds_own_policy_is_checked(stream):
 
     assert "'sometimes'" in bad["E021"].msg
     assert "E021" not in stream("products", fields={"sku": "sku"}, policy={"sku": "create"})
+
+
+def test_a_sound_table_of_states(found):
+    table = {"pending": ["paid", "cancelled"], "completed": ()}
+    assert found(API={"ORDER_TRANSITIONS": table, "ORDER_STOCK": "backorder"}) == {}
+
+
+@pytest.mark.parametrize(
+    ("table", "number", "text", "hint"),
+    [
+        ({"pendign": ["paid"]}, "E024", "a row for 'pendign'", "Did you mean 'pending'?"),
+        ({"paid": ["shipped"]}, "E024", "a row for 'paid'", "It is a payment_status; the rows"),
+        ({3: ["shipped"]}, "E024", "a row for 3", "There is: cancelled"),
+        ({"pending": ["payed"]}, "E025", "leads to 'payed'", "Did you mean 'paid'?"),
+        ({"pending": ["unknown"]}, "E025", "leads to 'unknown'", "There is: authorized,"),
+        ({"pending": [["paid"]]}, "E025", "leads to ['paid']", "Did you mean 'paid'?"),
+        ({"pending": "paid"}, "E023", "['pending'] must be a list", "For example: 'processing'"),
+        ([("pending", ["paid"])], "E023", "must be a dict", 'Give it rows, {"pending"'),
+    ],
+)
+def test_a_table_with_a_mistake(found, table, number, text, hint):
+    message = found(API={"ORDER_TRANSITIONS": table})[number]
+    assert "ECOMMERCE_SYNC['API']['ORDER_TRANSITIONS']" in message.msg
+    assert text in message.msg
+    assert message.hint.startswith(hint)
+
+
+@pytest.mark.parametrize(
+    ("policy", "hint"), [("of", "Did you mean 'off'?"), (None, "There is: backorder, off, strict.")]
+)
+def test_an_unknown_stock_policy(found, policy, hint):
+    message = found(API={"ORDER_STOCK": policy})["E022"]
+    assert (f"is {policy!r}" in message.msg, message.hint) == (True, hint)
+
+
+@pytest.mark.parametrize(
+    ("find", "text"),
+    [("nowhere.customer", "cannot be imported: No module"), ("django.VERSION", "is no function")],
+)
+def test_a_customer_nobody_finds(found, find, text):
+    assert text in found(API={"CUSTOMER_OF_USER": find})["E026"].msg
+    assert found(API={"CUSTOMER_OF_USER": "django.setup"}) == {}
+    assert found(API={"CUSTOMER_OF_USER": len}) == {}

@@ -11,10 +11,11 @@ from django.utils.translation import gettext_lazy as _
 
 from ..models import SyncChange, SyncIssue, SyncLink
 from .base import NOTHING, HistoryAdmin, linked, model_linked
+from .controls import IssueControls
 
 
 @admin.register(SyncIssue)
-class SyncIssueAdmin(HistoryAdmin):
+class SyncIssueAdmin(IssueControls):
     list_display = (
         "id",
         "run_link",
@@ -44,9 +45,11 @@ class SyncIssueAdmin(HistoryAdmin):
         "excerpt",
         "state",
         "resolved_by_link",
+        "arrived_at",
+        "retried_in_link",
         "created_at",
     )
-    readonly_fields = ("run_link", "resolved_by_link")
+    readonly_fields = ("run_link", "resolved_by_link", "retried_in_link")
 
     @admin.display(description=_("run"), ordering="run")
     def run_link(self, issue: SyncIssue) -> SafeString:
@@ -55,6 +58,10 @@ class SyncIssueAdmin(HistoryAdmin):
     @admin.display(description=_("resolved by"))
     def resolved_by_link(self, issue: SyncIssue) -> SafeString | str:
         return linked(issue.resolved_by) if issue.resolved_by else NOTHING
+
+    @admin.display(description=_("read again in run"))
+    def retried_in_link(self, issue: SyncIssue) -> SafeString | str:
+        return run_linked(issue.retried_in) if issue.retried_in else NOTHING
 
     @admin.display(description=_("record"))
     def record(self, issue: SyncIssue) -> str:

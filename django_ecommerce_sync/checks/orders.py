@@ -25,7 +25,7 @@ def orders(configured: Mapping[Any, Any]) -> Iterator[CheckMessage]:
     policy = api.get("ORDER_STOCK", STOCK_POLICIES[0])
     if policy not in STOCK_POLICIES:
         message = f"{_PLACE}['ORDER_STOCK'] is {policy!r}."
-        yield error("020", message, guess(policy, STOCK_POLICIES))
+        yield error("022", message, guess(policy, STOCK_POLICIES))
     yield from _customer(api.get("CUSTOMER_OF_USER"))
 
 
@@ -33,20 +33,20 @@ def _table(table: Any) -> Iterator[CheckMessage]:
     place = f"{_PLACE}['ORDER_TRANSITIONS']"
     if not isinstance(table, Mapping):
         hint = 'Give it rows, {"pending": ["paid", "cancelled"]}; the others stay as they are.'
-        yield error("021", f"{place} must be a dict.", hint)
+        yield error("023", f"{place} must be a dict.", hint)
         return
     for status, ways in table.items():
         if status not in OrderStatus.values:
             message = f"{place} has a row for {status!r}, which is no status of an order."
-            yield error("022", message, _guess_status(status))
+            yield error("024", message, _guess_status(status))
         if not isinstance(ways, Sequence) or isinstance(ways, str):
             message = f"{place}[{status!r}] must be a list of states."
-            yield error("021", message, f"For example: {OrderStatus.PROCESSING.value!r}, 'paid'.")
+            yield error("023", message, f"For example: {OrderStatus.PROCESSING.value!r}, 'paid'.")
             continue
         for state in ways:
             if state not in list(STATES):  # it may be of any type
                 message = f"{place}[{status!r}] leads to {state!r}, which is no state."
-                yield error("023", message, guess(state, list(STATES)))
+                yield error("025", message, guess(state, list(STATES)))
 
 
 def _guess_status(name: Any) -> str:
@@ -63,7 +63,7 @@ def _customer(find: Any) -> Iterator[CheckMessage]:
     try:
         find = import_string(find) if isinstance(find, str) else find
     except ImportError as reason:
-        yield error("024", f"{place} cannot be imported: {reason}", hint)
+        yield error("026", f"{place} cannot be imported: {reason}", hint)
         return
     if find is not None and not callable(find):
-        yield error("024", f"{place} is no function.", hint)
+        yield error("026", f"{place} is no function.", hint)

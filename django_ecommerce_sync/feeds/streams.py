@@ -129,6 +129,9 @@ class Stream:
     #: The part of its rows a stream may lose from one complete run to the next before the run
     #: fails; all of them unless said otherwise, for ``missing`` keeps rows from harm.
     max_shrink: float = 1.0
+    #: Whether rows are written one by one through ``save()`` of their model, for hosts whose
+    #: models or ``pre_save`` and ``post_save`` listeners must hear of them; many times slower.
+    save_rows: bool = False
     #: Filled in when a run begins: the validators of the document as it was read last.
     known: Mapping[str, str] = field(default_factory=dict)
 

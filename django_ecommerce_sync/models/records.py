@@ -57,6 +57,8 @@ class SyncRun(models.Model):
         related_name="retries",
         verbose_name=_("retry of"),
     )
+    # retry_choice: which rejected rows a retry is about, see sync.issues; {} are all of retry_of
+    retry_choice = models.JSONField(_("only these rows"), default=dict, blank=True)
     requested_by = models.ForeignKey(
         django_settings.AUTH_USER_MODEL,
         models.SET_NULL,
@@ -110,6 +112,11 @@ class SyncRun(models.Model):
     def is_active(self) -> bool:
         """Whether the run is still queued or running."""
         return self.status in ACTIVE
+
+    @property
+    def is_retry(self) -> bool:
+        """Whether the run reads only what was rejected before."""
+        return self.retry_of_id is not None or bool(self.retry_choice)
 
     @property
     def seconds(self) -> float | None:
@@ -167,6 +174,13 @@ class SyncIssue(models.Model):
         related_name="resolved_issues",
         verbose_name=_("resolved by"),
     )
+    # Digests of what the row refers to and is not there yet, see sync.arrivals: any of them will
+    # do. The first is empty as soon as nothing is waited for.
+    waits_for = models.CharField(max_length=32, blank=True, editable=False)
+    waits_for_key = models.CharField(max_length=32, blank=True, editable=False)
+    arrived_at = models.DateTimeField(_("what it waited for arrived"), null=True, blank=True)
+    #: The run that looked at the record again by itself; a plain number, for runs are pruned.
+    retried_in = models.BigIntegerField(_("read again in run"), null=True, blank=True)
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
 
     class Meta:
@@ -176,6 +190,9 @@ class SyncIssue(models.Model):
         indexes = [
             models.Index(fields=["feed", "stream", "state", "external_id"], name="ecs_issue_row"),
             models.Index(fields=["run", "code"], name="ecs_issue_run_code"),
+            models.Index(fields=["waits_for"], name="ecs_issue_waits"),
+            models.Index(fields=["waits_for_key"], name="ecs_issue_waits_key"),
+            models.Index(fields=["state", "retried_in", "arrived_at"], name="ecs_issue_arrived"),
         ]
 
     def __str__(self) -> str:

@@ -3,12 +3,16 @@
 The doors (command line, tasks, admin, API) call the names below and nothing deeper.
 """
 
+from .issues import IssueGroup, issue_groups
+from .retries import MAX_CHOSEN, retry, retry_rows
 from .runner import execute
-from .runs import cancel, dispatch, dispatch_due, request_run, retry
+from .runs import cancel, dispatch, dispatch_due, request_run
 from .totals import complete_order
 from .upsert import Outcome, Upserted, upsert
 
 __all__ = [
+    "MAX_CHOSEN",
+    "IssueGroup",
     "Outcome",
     "Upserted",
     "cancel",
@@ -16,7 +20,9 @@ __all__ = [
     "dispatch",
     "dispatch_due",
     "execute",
+    "issue_groups",
     "request_run",
     "retry",
+    "retry_rows",
     "upsert",
 ]

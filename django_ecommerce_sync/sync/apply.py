@@ -12,6 +12,7 @@ from .compare import child_rows
 from .history import history
 from .met import Met
 from .report import Report
+from .saving import RowSaver
 from .table import Row, Table
 from .target import Target, defaults_of
 
@@ -27,6 +28,7 @@ class Applier:
         self.target = target
         self.met = met
         self.run = run
+        self.saver = RowSaver(target) if target.stream.save_rows else None
         #: What all links of the stream have in common.
         self.place = {"feed": feed, "stream": stream, "model": target.label}
         self.links = Table(SyncLink, target.connection)
@@ -34,12 +36,17 @@ class Applier:
 
     def apply(self, changes: Changes) -> Report:
         """Write rows, child rows and links, in the order of their keys; report what was done."""
-        update = sorted(changes.update, key=lambda item: self._pk(item))
-        create = sorted(changes.create, key=self._key_order)
-        self._update(update)
+        changes.update.sort(key=lambda item: self._pk(item))
+        changes.create.sort(key=self._key_order)
+        vacated = self._vacate_keys(changes.update)
+        if self.saver is not None:
+            self.saver.save(changes, vacated)
+        update, create = changes.update, changes.create
+        if self.saver is None:
+            self._update(update)
+            self._insert(create)
+            self._write_children(update + create)
         self._doubt_absent(update)
-        self._insert(create)
-        self._write_children(update + create)
         self._write_links(create, update, changes)
         if self.history is not None:
             self.history.write(create, update)
@@ -53,7 +60,6 @@ class Applier:
     # -- rows --------------------------------------------------------------------------------
 
     def _update(self, items: Sequence[Item]) -> None:
-        self._vacate_keys(items)
         by_columns: dict[tuple[str, ...], list[Row]] = defaultdict(list)
         for item in items:
             row = {**(item.row or {}), **item.values}
@@ -63,8 +69,8 @@ class Applier:
             if names:  # else only child rows changed, and the model keeps no times
                 self.target.table.update(rows, names)
 
-    def _vacate_keys(self, items: Sequence[Item]) -> None:
-        """Where records swap keys, put unique stand-ins there first."""
+    def _vacate_keys(self, items: Sequence[Item]) -> set[Any]:
+        """Where records swap keys, put unique stand-ins there first; returns those rows' pks."""
         key = self.target.key
         leaving = {item.row[key]: item for item in items if item.row and key in item.changed}
         arriving = {item.values[key] for item in items if key in item.changed}
@@ -73,6 +79,7 @@ class Applier:
             item = leaving[old]
             rows.append({**(item.row or {}), key: f"\N{RIGHTWARDS ARROW}{self._pk(item)}"})
         self.target.table.update(rows, [key])
+        return {row[self.target.table.pk.attname] for row in rows}
 
     def _insert(self, items: Sequence[Item]) -> None:
         """Insert new rows and learn their primary keys, by their keys where they have one."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -84,6 +85,8 @@ class Item:
     #: What the stream maps and the record does not carry, as kept in its link.
     lacks: str = ""
     changed: tuple[str, ...] = ()
+    #: Digests of the row it refers to and that is not there yet.
+    waits_for: tuple[str, ...] = ()
     error: RecordError | None = None
 
     @property
@@ -134,15 +137,18 @@ class Changes:
     #: Whether the records are last copies that were counted when they were read.
     settling: bool = False
 
-    def count(self, item: Item, outcome: str) -> None:
-        """Count a record once, also where an earlier copy of it in this run was counted before."""
+    def count(self, item: Item, outcome: str, *, by: int = 1) -> None:
+        """Count a record once, also where an earlier copy of it in this run was counted before.
+
+        ``by=-1`` takes that back.
+        """
         if not item.earlier:
-            self.counts[outcome] += 1
+            self.counts[outcome] += by
             return
-        self.counts["duplicate"] += 1
+        self.counts["duplicate"] += by
         if item.earlier != "changed" and not item.is_stale:  # this copy is the record
-            self.counts[item.earlier] -= 1
-            self.counts[outcome] += 1
+            self.counts[item.earlier] -= by
+            self.counts[outcome] += by
 
     def warn(self, code: str, message: str) -> None:
         """Something a person should know; of several with one code the first is the example."""
@@ -155,4 +161,15 @@ class Changes:
         self.counts["rejected"] += 1
         if self.settling:  # the copy was counted before, in the hope of the best
             self.counts["duplicate" if item.earlier == "changed" else item.earlier] -= 1
-        self.rejections.append(Rejection(item.position, item.external_id, str(key or ""), error))
+        self.rejections.append(
+            Rejection(item.position, item.external_id, str(key or ""), error, item.waits_for)
+        )
+
+    def refuse(self, refused: Sequence[tuple[Item, RecordError, Any]]) -> None:
+        """Records with errors and keys that were to be written: their model would not have them."""
+        for item, error, key in refused:
+            self.count(item, "created" if item.row is None else "updated", by=-1)
+            self.reject(item, error, key)
+        gone = {id(item) for item, _, _ in refused}
+        for decided in (self.create, self.update, self.postponed):
+            decided[:] = [item for item in decided if id(item) not in gone]

@@ -32,7 +32,7 @@ class Continuity:
         self.states = StreamState.objects.filter(**place)
         self.state = self.states.first() or StreamState(**place)
         #: Whether the run reads all there is to read.
-        self.is_whole = run.since is None and run.limit is None and run.retry_of_id is None
+        self.is_whole = run.since is None and run.limit is None and not run.is_retry
         self.stream = self._asked(stream)
 
     def _asked(self, stream: Stream) -> Stream:

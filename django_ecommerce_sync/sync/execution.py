@@ -17,14 +17,14 @@ from .. import signals
 from ..conf import settings
 from ..exceptions import EcommerceSyncError, FeedError, RecordError
 from ..feeds import Archive, BadRow, FeedSource
-from ..models import IssueState, SyncRun
-from . import issues
+from ..models import SyncRun
+from . import arrivals, issues
 from .absence import Absence, Absent
 from .apply import Applier
-from .batches import Batch, NumberedRow, Place, batches
+from .batches import Batch, NumberedRow, Place, batches, standing
 from .changes import Changes, Item
 from .continuity import Continuity
-from .faults import is_about_a_row, is_passing
+from .faults import is_about_a_row, is_passing, named
 from .lease import Lease, lease_end
 from .ledger import Ledger
 from .match import WAITING, Matcher
@@ -117,7 +117,7 @@ class StreamExecution:
             if batch.is_first and self.seen.total is not None:
                 self.continuity.check_size(self.seen.total)
             self._land(batch)
-            place = batch.steps[-1]
+            place = batch.end
         if not self.seen.unchanged:
             self._check_end(place.read)
         return place
@@ -145,11 +145,11 @@ class StreamExecution:
         """Second thoughts, once all has been read: last copies, and records that had to wait."""
         self.matcher.settling = True
         for rows in self.repeats.batches(settings.BATCH_SIZE):
-            self._land(Batch(rows, [place] * len(rows)), pass_=Pass.LAST_COPIES)
+            self._land(standing(rows, place), pass_=Pass.LAST_COPIES)
         self.matcher.settling = False
         waiting = self.matcher.still_unseen(list(self.waiting.values()))
         if waiting and not self.run.dry_run:
-            self._land(Batch(waiting, [place] * len(waiting)), pass_=Pass.WAITING)
+            self._land(standing(waiting, place), pass_=Pass.WAITING)
 
     def _may_be_empty(self) -> bool:
         return self.stream.allow_empty or self.continuity.asks_for_part or self.run.limit == 0
@@ -160,7 +160,7 @@ class StreamExecution:
         if self.seen.unchanged:
             run.counts[name] = add_counts({}, self.continuity.counts_of_unchanged())
         counts = run.counts.setdefault(name, add_counts({}, {}))
-        if run.limit is None:
+        if run.limit is None and not run.is_retry:
             for code, message in self.seen.gaps(counts["read"]).items():
                 warn(run, name, code, message)
         mine = run.issues.filter(stream=name)
@@ -249,6 +249,8 @@ class StreamExecution:
             for code, (count, message) in changes.warnings.items():
                 warn(run, self.stream.name, code, message, count=count)
             self._account(run, batch, changes, report, pass_=pass_)
+            if not run.dry_run:
+                arrivals.announce_batch(run, self.stream.name, self.target, changes)
         self.run = self.attempt.run = run
         self.matcher.met.keep()
         if pass_ is Pass.FIRST:
@@ -274,7 +276,7 @@ class StreamExecution:
         external_id = key = ""
         if not isinstance(payload, BadRow):
             external_id, key = self.target.identify(payload), self.matcher.key_text(payload)
-        reason = f"The database refused the row ({type(error).__name__} {_number(error)})."
+        reason = f"The database refused the row ({named(error)})."
         changes.reject(Item(position, {}, external_id, ""), RecordError("db_rejected", reason), key)
         return changes
 
@@ -295,11 +297,13 @@ class StreamExecution:
         self, run: SyncRun, batch: Batch, changes: Changes, report: Report, *, pass_: Pass
     ) -> None:
         """Write counts, issues and the place of the next batch, in the batch's transaction."""
-        name, place = self.stream.name, batch.steps[-1]
+        name, place = self.stream.name, batch.end
         pass_.correct(report)
         if pass_ is Pass.WAITING:
             issues.forget(run, name, [position for _, position in report.landed])
         else:
+            if self.heals:
+                issues.supersede(run, name, report.rejections)
             issues.record(run, name, report.rejections)
         if self.heals:
             issues.resolve(run, name, report)
@@ -349,9 +353,9 @@ class StreamExecution:
 
 def _rows_to_retry(run: SyncRun, stream: str) -> tuple[set[str], set[int]] | None:
     """The ids, and the positions of rows without one, that a retry is about; None for all."""
-    if run.retry_of is None:
+    if not run.is_retry:
         return None
-    rejected = run.retry_of.issues.filter(stream=stream, state=IssueState.OPEN)
+    rejected = issues.to_retry(run).filter(stream=stream)
     rows: Sequence[tuple[str, Any]] = list(rejected.values_list("external_id", "position"))
     return {e for e, _ in rows if e}, {p for e, p in rows if not e and p is not None}
 
@@ -375,7 +379,3 @@ def _wait(attempt: int) -> None:
     if not connection.in_atomic_block:
         connection.close_if_unusable_or_obsolete()
     time.sleep(random.uniform(0, min(0.05 * 2**attempt, 5)))  # noqa: S311
-
-
-def _number(error: DatabaseError) -> str:
-    return str(error.args[0]) if error.args and isinstance(error.args[0], int) else ""

@@ -19,6 +19,12 @@ def is_about_a_row(error: DatabaseError) -> bool:
     return isinstance(error, IntegrityError | DataError)
 
 
+def named(error: DatabaseError) -> str:
+    """An error's kind and number; its text may repeat the row's values."""
+    number = error.args[0] if error.args and isinstance(error.args[0], int) else ""
+    return f"{type(error).__name__} {number}".rstrip()
+
+
 def is_passing(error: DatabaseError) -> bool:
     """Whether the same batch may succeed a moment later."""
     if isinstance(error, InterfaceError):

@@ -76,7 +76,8 @@ class Matcher:
         self.writers = Writers()
         #: Whether nothing is there yet to be matched: then the unique keys of the tables tell
         #: as much as a look at them, and whoever catches their error looks from there on.
-        self.first_load = ledger is None and target.key_is_unique and self._nothing_yet()
+        can_load = ledger is None and target.key_is_unique and not stream.save_rows
+        self.first_load = can_load and self._nothing_yet()
         self.digest = record_digest(stream, target.key, ownership.description)
         self.source_time = source_time(stream)
         key_field = target.model._meta.get_field(target.key)

@@ -16,7 +16,7 @@ from typing import Any
 
 from celery import current_app
 from celery.schedules import ParseException, crontab
-from django.db import IntegrityError, connections, transaction
+from django.db import connections, transaction
 from django.db.models import Q
 from django.utils import timezone
 from kombu.exceptions import OperationalError as BrokerError
@@ -25,8 +25,11 @@ from ..conf import settings
 from ..exceptions import ConfigurationError
 from ..feeds import get_feed
 from ..models import ACTIVE, RunStatus, SyncRun, SyncSchedule
+from ..signals import sync_finished
 from .lease import DatabaseNow
+from .retries import retry_arrived
 from .runner import execute
+from .slot import queue
 
 logger = logging.getLogger(__name__)
 
@@ -73,37 +76,7 @@ def request_run(
         trigger=trigger,
         requested_by=requested_by,
     )
-    return _queue(wish)
-
-
-def retry(run: SyncRun, *, trigger: str = "cli", requested_by: Any = None) -> tuple[SyncRun, bool]:
-    """A new queued run that reads the feed again and applies only the rows rejected in ``run``."""
-    with get_feed(run.feed):
-        pass
-    streams = sorted(set(run.issues.filter(state="open").values_list("stream", flat=True)))
-    wish = SyncRun(
-        feed=run.feed,
-        streams=streams or run.streams,
-        retry_of=run,
-        trigger=trigger,
-        requested_by=requested_by,
-    )
-    return _queue(wish)
-
-
-def _queue(wish: SyncRun) -> tuple[SyncRun, bool]:
-    """Insert the run; the unique slot decides who was first."""
-    for _ in range(3):
-        try:
-            with transaction.atomic():
-                wish.save(force_insert=True)
-            return wish, True
-        except IntegrityError:
-            active = SyncRun.objects.filter(feed=wish.feed, slot__isnull=False).first()
-            if active is not None:
-                return active, False
-            wish.pk = None  # it ended just now: try once more
-    raise ConfigurationError(f"Feed '{wish.feed}' could not be queued; try again.")
+    return queue(wish)
 
 
 def cancel(run: SyncRun) -> SyncRun:
@@ -184,11 +157,15 @@ _HAND_OVER = {"celery": _by_celery, "thread": _by_thread, "inline": _inline}
 def dispatch_due() -> list[SyncRun]:
     """Start what is due and pick up what was lost; beat or cron calls it every minute.
 
-    Due are schedules whose time has come; lost are queued runs nobody took and running ones
-    whose worker has died. Returns the runs handed over.
+    Due are schedules whose time has come, and rejected rows whose missing row has arrived; lost
+    are queued runs nobody took and running ones whose worker has died. Returns the runs handed
+    over.
     """
     add_schedules()
-    runs = [*_scheduled(), *_lost()]
+    return _dispatched([*_scheduled(), *_lost()]) + _dispatched(retry_arrived())
+
+
+def _dispatched(runs: list[SyncRun]) -> list[SyncRun]:
     for run in runs:
         dispatch(run)
     return runs
@@ -250,3 +227,12 @@ def _lost() -> list[SyncRun]:
     queued = Q(status=RunStatus.QUEUED, created_at__lt=timezone.now() - _QUEUED_TOO_LONG)
     silent = Q(status=RunStatus.RUNNING, lease_until__lt=DatabaseNow())
     return list(SyncRun.objects.filter(queued | silent, status__in=ACTIVE).order_by("pk"))
+
+
+def connect() -> None:
+    """When a run has ended, see to the rows that waited for what it brought."""
+    sync_finished.connect(_follow_up, dispatch_uid="ecommerce_sync.follow_up")
+
+
+def _follow_up(sender: Any, **kwargs: Any) -> None:
+    _dispatched(retry_arrived())

@@ -128,7 +128,8 @@ def test_starting_runs_is_a_right_of_its_own(db):
 def test_rejected_rows_need_a_right_of_their_own(db):
     run = SyncRun.objects.create(feed="shop")
     viewer = someone_with("view_syncrun")
-    problem(viewer.get(f"/api/sync-runs/{run.pk}/issues/"), 403)
+    for path in ("issues/", "issues/groups/"):
+        problem(viewer.get(f"/api/sync-runs/{run.pk}/{path}"), 403)
 
 
 def test_moving_orders_is_changing_them(db):

@@ -94,7 +94,7 @@ def test_what_a_client_creates_is_its_word(client, sync, user):
 
 
 def test_new_lines_of_an_order_are_the_clients_word(client, sync, user):
-    Product.objects.update(inventory_count=2)
+    Product.objects.update(inventory_count=5)
     lines = [{"sku": "A-1", "quantity": 1, "unit_price": "5.00"}]
     client.post("/api/orders/", {"lines": lines})
     order = Order.objects.get()

@@ -50,7 +50,7 @@ def test_spectaculars_settings_are_put_back(schema):
 
 def test_it_has_our_addresses_only(schema):
     assert {path.split("/")[1] for path in schema["paths"]} == {"api"}
-    assert len(operations(schema)) == 57
+    assert len(operations(schema)) == 58
 
 
 def test_names_are_unique_and_stable(schema):

@@ -5,8 +5,10 @@ from .orders import OrderEventSerializer, OrderSerializer, TransitionSerializer
 from .problems import ProblemSerializer
 from .products import ProductSerializer
 from .runs import (
+    IssueGroupSerializer,
     RefreshResponseSerializer,
     RefreshSerializer,
+    RetrySerializer,
     SyncIssueSerializer,
     SyncRunSerializer,
 )
@@ -19,6 +21,7 @@ from .tokens import (
 
 __all__ = [
     "CustomerSerializer",
+    "IssueGroupSerializer",
     "OrderEventSerializer",
     "OrderSerializer",
     "ProblemSerializer",
@@ -26,6 +29,7 @@ __all__ = [
     "RefreshResponseSerializer",
     "RefreshSerializer",
     "RefreshTokenSerializer",
+    "RetrySerializer",
     "SignInSerializer",
     "SyncIssueSerializer",
     "SyncRunSerializer",
