@@ -13,8 +13,9 @@ logger = logging.getLogger(__name__)
 
 #: A run has begun. Arguments: ``run``.
 sync_started = Signal()
-#: A batch was committed. Arguments: ``run``, ``stream`` (name), ``created`` (list of primary
-#: keys), ``updated`` (dict of primary key to the tuple of field names that changed).
+#: A batch was committed. Arguments: ``run`` (None for rows that came in bulk over the API),
+#: ``stream`` (name), ``created`` (list of primary keys), ``updated`` (dict of primary key to the
+#: tuple of field names that changed).
 batch_synced = Signal()
 #: A run has ended, in whatever state. Arguments: ``run``.
 sync_finished = Signal()

@@ -38,10 +38,16 @@ class ApiSettings(OrderSettings):
     MAX_PAGE_SIZE: int = 200
     #: Bytes a request body may have.
     MAX_BODY_SIZE: int = 1024 * 1024
-    #: Rows of one CSV export.
+    #: The same for ``bulk/``.
+    MAX_BULK_BODY_SIZE: int = 10 * 1024 * 1024
+    #: Rows of one request to ``bulk/``.
+    MAX_BULK_ROWS: int = 1000
+    #: Rows of one file, CSV or JSON Lines.
     MAX_EXPORT_ROWS: int = 100_000
     ACCESS_TOKEN_LIFETIME: timedelta = timedelta(minutes=5)
     REFRESH_TOKEN_LIFETIME: timedelta = timedelta(days=1)
+    #: How long a POST's answer is kept for its ``Idempotency-Key``.
+    IDEMPOTENCY_KEY_LIFETIME: timedelta = timedelta(days=1)
     #: ``user -> Customer | None``: whose orders somebody without rights may see, as their own.
     CUSTOMER_OF_USER: str | None = None
     #: The title of the schema and of the Swagger page.

@@ -1,22 +1,54 @@
-"""Pages of a list."""
+"""Pages of a list, and walks through all of it."""
 
 from __future__ import annotations
 
+import binascii
+import json
 import re
-from typing import Any
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple, cast
 
 from django.utils.translation import gettext_lazy as _
+from drf_spectacular.plumbing import append_meta
 from rest_framework.exceptions import NotFound
 from rest_framework.pagination import PageNumberPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.utils.urls import replace_query_param
 
 from .conf import api_settings
 from .problems import InvalidQuery
 
+_TRUTH = {"true": True, "1": True, "false": False, "0": False}
+
+
+class UncountedPage(NamedTuple):
+    """A page of a list whose length nobody asked for."""
+
+    object_list: Sequence[Any]
+    number: int
+    followed: bool
+
+    def has_next(self) -> bool:
+        return self.followed
+
+    def has_previous(self) -> bool:
+        return self.number > 1
+
+    def next_page_number(self) -> int:
+        return self.number + 1
+
+    def previous_page_number(self) -> int:
+        return self.number - 1
+
 
 class PagePagination(PageNumberPagination):
-    """``?page=2&page_size=100``; the neighbours are in the body and in the ``Link`` header."""
+    """``?page=2&page_size=100``; the neighbours are in the body and in the ``Link`` header.
+
+    With ``with_count=false`` the rows are not counted, and ``count`` is null.
+    """
 
     page_size_query_param = "page_size"
     last_page_strings = ()
@@ -37,9 +69,136 @@ class PagePagination(PageNumberPagination):
             raise InvalidQuery("page_size", _("A whole number above 0 is needed."))
         return min(int(text), api_settings.MAX_PAGE_SIZE)
 
+    def paginate_queryset(
+        self, queryset: Any, request: Request, view: Any = None
+    ) -> list[Any] | None:
+        if self._with_count(request):
+            return super().paginate_queryset(queryset, request, view)
+        self.request = request
+        number, size = self.get_page_number(request, None), self.get_page_size(request)
+        start = (number - 1) * size
+        rows = list(queryset[start : start + size + 1]) if number else []
+        if not rows and number != 1:
+            raise NotFound(_("There is no such page."))
+        page: Any = UncountedPage(rows[:size], number, len(rows) > size)
+        self.page = page
+        return rows[:size]
+
     def get_paginated_response(self, data: Any) -> Response:
-        response = super().get_paginated_response(data)
-        links = {"prev": self.get_previous_link(), "next": self.get_next_link()}
-        if header := ", ".join(f'<{url}>; rel="{rel}"' for rel, url in links.items() if url):
-            response["Link"] = header
-        return response
+        page: Any = self.page
+        links = {"previous": self.get_previous_link(), "next": self.get_next_link()}
+        counted = not isinstance(page, UncountedPage)
+        return _answer(page.paginator.count if counted else None, links, data)
+
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        described = super().get_paginated_response_schema(schema)
+        for name in ("count", "next", "previous"):  # DRF writes it as OpenAPI 3.0 has it
+            plain = {**described["properties"][name], "nullable": True}
+            described["properties"][name] = append_meta(plain, {})
+        return described
+
+    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
+        return [
+            *super().get_schema_operation_parameters(view),
+            {
+                "name": "with_count",
+                "in": "query",
+                "required": False,
+                "description": str(_("false: do not count the rows, which is faster.")),
+                "schema": {"type": "boolean", "default": True},
+            },
+        ]
+
+    def _with_count(self, request: Request) -> bool:
+        text = request.query_params.get("with_count", "true")
+        if text.lower() not in _TRUTH:
+            raise InvalidQuery("with_count", _("It is neither true nor false."))
+        return _TRUTH[text.lower()]
+
+
+class ResourcePagination(PagePagination):
+    """Pages, or with ``cursor=`` a walk through all rows in the order of their last change.
+
+    A row that changes while somebody walks comes again further on; none is passed by.
+    """
+
+    walked_on: str | None = None
+    walks = False
+
+    def paginate_queryset(
+        self, queryset: Any, request: Request, view: Any = None
+    ) -> list[Any] | None:
+        text = request.query_params.get("cursor")
+        if text is None or not _is_walkable(view):
+            return super().paginate_queryset(queryset, request, view)
+        for other in ("ordering", "page"):
+            if other in request.query_params:
+                raise InvalidQuery(other, _("A walk with cursor= has an order of its own."))
+        self.request, self.walks = request, True
+        size = self.get_page_size(request)
+        if text:
+            updated_at, pk = _decoded(text)
+            # As a range and an exception to it: MySQL finds the place in the index that way.
+            queryset = queryset.filter(updated_at__gte=updated_at)
+            queryset = queryset.exclude(updated_at=updated_at, pk__lte=pk)
+        rows = list(queryset.order_by("updated_at", "pk")[: size + 1])
+        if len(rows) > size:
+            self.walked_on = _encoded(rows[size - 1])
+        return rows[:size]
+
+    def get_paginated_response(self, data: Any) -> Response:
+        if not self.walks:
+            return super().get_paginated_response(data)
+        following = None
+        if self.walked_on is not None:
+            here = cast(Request, self.request).build_absolute_uri()
+            following = replace_query_param(here, "cursor", self.walked_on)
+        return _answer(None, {"previous": None, "next": following}, data)
+
+    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
+        description = _(
+            "Empty: begin a walk through all rows, the one changed longest ago first; count is "
+            "null then. Go on with the address in next."
+        )
+        if not _is_walkable(view):
+            return super().get_schema_operation_parameters(view)
+        return [
+            *super().get_schema_operation_parameters(view),
+            {
+                "name": "cursor",
+                "in": "query",
+                "required": False,
+                "description": str(description),
+                "schema": {"type": "string"},
+                "allowEmptyValue": True,
+            },
+        ]
+
+
+def _is_walkable(view: Any) -> bool:
+    """Whether these are the rows themselves, and not what belongs to one of them."""
+    return bool(getattr(view, "action", "") == "list")
+
+
+def _answer(count: int | None, links: dict[str, str | None], rows: Any) -> Response:
+    body = {"count": count, "next": links["next"], "previous": links["previous"], "results": rows}
+    relations = {"prev": links["previous"], "next": links["next"]}
+    header = ", ".join(f'<{url}>; rel="{rel}"' for rel, url in relations.items() if url)
+    return Response(body, headers={"Link": header} if header else None)
+
+
+def _encoded(row: Any) -> str:
+    place = json.dumps([row.updated_at.astimezone(UTC).isoformat(), row.pk])
+    return urlsafe_b64encode(place.encode()).decode().rstrip("=")
+
+
+def _decoded(text: str) -> tuple[datetime, int]:
+    try:
+        place = urlsafe_b64decode(f"{text}{'=' * (-len(text) % 4)}".encode("ascii"))
+        moment, pk = json.loads(place)
+        updated_at = datetime.fromisoformat(moment)
+        if updated_at.tzinfo is None or type(pk) is not int or not 0 <= pk < 2**63:
+            raise ValueError
+        return updated_at.astimezone(UTC), pk
+    except (ValueError, TypeError, OverflowError, RecursionError, binascii.Error):
+        raise InvalidQuery("cursor", _("It is no place in this list; begin anew.")) from None

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import IO, Any, NoReturn
+from typing import IO, Any, NamedTuple, NoReturn
 
 from django.http.request import UnreadablePostError
 from django.utils.translation import gettext_lazy as _
@@ -14,7 +14,7 @@ from rest_framework.exceptions import ParseError, UnsupportedMediaType
 from rest_framework.parsers import BaseParser
 
 from .conf import api_settings
-from .problems import BodyTooLarge, FieldProblem, InvalidBody, step
+from .problems import BodyTooLarge, FieldProblem, InvalidBody, TooManyRows, step
 
 #: How deep a body may be nested; deeper is no data but an attack on the parser.
 MAX_DEPTH = 64
@@ -29,6 +29,11 @@ class JSONParser(BaseParser):
 
     media_type = "application/json"
 
+    @property
+    def max_size(self) -> int:
+        """Bytes a body may have."""
+        return int(api_settings.MAX_BODY_SIZE)
+
     def parse(
         self,
         stream: IO[Any],
@@ -37,10 +42,70 @@ class JSONParser(BaseParser):
     ) -> Any:
         """The body's value; raises ``ParseError`` with what is wrong and where."""
         _check_charset(media_type or "")
-        document = _load(_read(stream, (parser_context or {}).get("request")))
+        body = _read(stream, (parser_context or {}).get("request"), self.max_size)
+        return self.read(body)
+
+    def read(self, body: bytes) -> Any:
+        """The value of the whole body."""
+        document = _load(body)
         if (unusable := _unusable(document)) is not None:
             raise InvalidBody([unusable])
         return document
+
+
+class Element(NamedTuple):
+    """One row of a bulk request: its value, or what is wrong with it."""
+
+    value: Any = None
+    problem: FieldProblem | None = None
+
+
+class BulkJSONParser(JSONParser):
+    """An array of rows; one that no column can hold takes its place as a problem."""
+
+    @property
+    def max_size(self) -> int:
+        return int(api_settings.MAX_BULK_BODY_SIZE)
+
+    def read(self, body: bytes) -> list[Element]:
+        rows = _load(body)
+        if not isinstance(rows, list):
+            raise InvalidBody([FieldProblem("", "not_a_list", _("An array of rows is expected."))])
+        _check_number(rows)
+        return [Element(row, _unusable(row)) for row in rows]
+
+
+class BulkNDJSONParser(BulkJSONParser):
+    """One row a line; a line that is no JSON takes its place as a problem."""
+
+    media_type = "application/x-ndjson"
+
+    def read(self, body: bytes) -> list[Element]:
+        lines = [line for line in body.split(b"\n") if not line.isspace() and line]
+        _check_number(lines)
+        return [self._element(line) for line in lines]
+
+    def _element(self, line: bytes) -> Element:
+        try:
+            row = _load(line)
+        except ParseError as error:
+            # The line stands for itself where two requests are compared.
+            text = line.decode(errors="backslashreplace")
+            code = str(getattr(error.detail, "code", error.default_code))
+            return Element(text, FieldProblem("", code, error.detail))
+        return Element(row, _unusable(row))
+
+
+class BulkJSONLinesParser(BulkNDJSONParser):
+    """The same under its other name."""
+
+    media_type = "application/jsonl"
+
+
+def _check_number(rows: Sequence[Any]) -> None:
+    limit = api_settings.MAX_BULK_ROWS
+    if len(rows) > limit:
+        raise TooManyRows(len(rows), limit)
 
 
 def _check_charset(media_type: str) -> None:
@@ -49,8 +114,7 @@ def _check_charset(media_type: str) -> None:
         raise UnsupportedMediaType(media_type, _("JSON is read as UTF-8 only."))
 
 
-def _read(stream: IO[Any], request: Any) -> bytes:
-    limit = api_settings.MAX_BODY_SIZE
+def _read(stream: IO[Any], request: Any, limit: int) -> bytes:
     announced = request.META.get("CONTENT_LENGTH") if request is not None else None
     if announced and announced.isdecimal() and int(announced) > limit:
         raise BodyTooLarge(limit)

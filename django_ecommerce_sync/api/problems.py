@@ -60,7 +60,8 @@ class FieldsProblem(exceptions.APIException):
 
     def __init__(self, errors: Iterable[FieldProblem], code: str | None = None) -> None:
         self.errors = list(errors)
-        detail = self.errors[0].detail if len(self.errors) == 1 else None
+        # As text: it may have come with the code of the one value, and this is about them all.
+        detail = str(self.errors[0].detail) if len(self.errors) == 1 else None
         super().__init__(detail, code)
 
 
@@ -107,6 +108,19 @@ class BodyTooLarge(exceptions.APIException):
 
     def __init__(self, limit: int) -> None:
         super().__init__(_("The body is larger than %d bytes.") % limit)
+
+
+class TooManyRows(exceptions.APIException):
+    """The body has more rows than we take."""
+
+    status_code = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    default_code = "too_many_rows"
+
+    def __init__(self, number: int, limit: int) -> None:
+        super().__init__(
+            _("The body has %(number)d rows; %(limit)d can be sent at once.")
+            % {"number": number, "limit": limit}
+        )
 
 
 class Unavailable(exceptions.APIException):
@@ -216,19 +230,21 @@ def _field_problems(error: exceptions.APIException) -> list[FieldProblem]:
     if isinstance(error, FieldsProblem):
         return error.errors
     if isinstance(error, exceptions.ValidationError):
-        return list(_flatten(error.detail, "", getattr(error, "location", "body")))
+        return list(field_problems(error.detail, "", getattr(error, "location", "body")))
     return []
 
 
-def _flatten(detail: Any, pointer: str, location: str) -> Iterator[FieldProblem]:
+def field_problems(detail: Any, pointer: str, location: str = "body") -> Iterator[FieldProblem]:
     """DRF's nested errors, one by one, with a JSON pointer each."""
     if isinstance(detail, dict):
         for name, inner in detail.items():
             whole = name in (drf_settings.NON_FIELD_ERRORS_KEY, "non_field_errors", "__all__")
-            yield from _flatten(inner, pointer if whole else pointer + step(name), location)
+            yield from field_problems(inner, pointer if whole else pointer + step(name), location)
     elif isinstance(detail, list | tuple):
         for number, inner in enumerate(detail):
             nested = isinstance(inner, dict | list)
-            yield from _flatten(inner, pointer + step(number) if nested else pointer, location)
+            yield from field_problems(
+                inner, pointer + step(number) if nested else pointer, location
+            )
     else:
         yield FieldProblem(pointer, getattr(detail, "code", "invalid"), detail, location)

@@ -33,6 +33,13 @@ class CSVRenderer(BaseRenderer):
         return b"" if data is None else str(data).encode()
 
 
+class JSONLinesRenderer(CSVRenderer):
+    """Stands for one JSON object a line in content negotiation."""
+
+    media_type = "application/x-ndjson"
+    format = "jsonl"
+
+
 class HTMLRenderer(BaseRenderer):
     """Stands for a page in content negotiation; the view renders its template itself."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar, cast
 
 from django.utils import translation
@@ -12,9 +12,14 @@ from drf_spectacular.contrib.rest_framework_simplejwt import SimpleJWTScheme
 from drf_spectacular.extensions import OpenApiSerializerFieldExtension
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.openapi import AutoSchema as SpectacularSchema
-from drf_spectacular.plumbing import ResolvedComponent, build_bearer_security_scheme_object
+from drf_spectacular.plumbing import (
+    ResolvedComponent,
+    build_bearer_security_scheme_object,
+    build_media_type_object,
+)
 from drf_spectacular.settings import SPECTACULAR_DEFAULTS, patched_settings
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.generics import GenericAPIView
 from rest_framework.permissions import AllowAny
 
@@ -34,7 +39,9 @@ from ..models import (
 )
 from ..orders import STATES
 from .conf import api_settings
-from .renderers import ProblemRenderer
+from .idempotency import HEADER, REPLAYED
+from .renderers import CSVRenderer, JSONLinesRenderer, ProblemRenderer
+from .serializers.bulk import OnError, RowOutcome
 from .serializers.problems import ProblemSerializer
 
 DESCRIPTION = """\
@@ -70,7 +77,9 @@ _ENUMS = (
     OrderStatus,
     PaymentStatus,
     ProductStatus,
+    RowOutcome,
     RunStatus,
+    OnError,
 )
 _ENUM_NAMES = {frozenset(enum.values): enum.__name__ for enum in _ENUMS}
 _ENUM_NAMES[frozenset(STATES)] = "OrderState"
@@ -89,34 +98,156 @@ _PROBLEMS = {
     "404": "There is no such thing.",
     "406": "None of the formats asked for is there.",
     "409": "The request conflicts with what is stored.",
+    "412": "The row is not as If-Match or If-None-Match says.",
     "413": "The body is too large.",
     "415": "The body is not JSON.",
+    "422": "The Idempotency-Key was sent with another request before.",
     "429": "Too many requests; Retry-After says when to come again.",
     "500": "Something went wrong on our side.",
     "503": "The database does not answer at the moment.",
 }
 
 
+_ETAG = OpenApiParameter(
+    "ETag",
+    str,
+    "header",
+    response=[200, 201, 304],
+    description="Names this state of the row; for If-Match and If-None-Match.",
+)
+_IF_NONE_MATCH = OpenApiParameter(
+    "If-None-Match",
+    str,
+    "header",
+    description="ETags one knows: 304 if the row is still in one of these states.",
+)
+_IF_MATCH = OpenApiParameter(
+    "If-Match",
+    str,
+    "header",
+    description="The ETag the row was read with, or *: 412 if it has been changed since.",
+)
+_IDEMPOTENCY_KEY = OpenApiParameter(
+    HEADER,
+    str,
+    "header",
+    description="Names this request: sent again with the same key, it is answered as before.",
+)
+_REPLAYED = OpenApiParameter(
+    REPLAYED,
+    str,
+    "header",
+    enum=["true"],
+    response=[200, 201, 202],
+    description="The request was carried out before; this is the answer it got.",
+)
+_NOT_MODIFIED = {"description": "The row is as the client knows it."}
+
+
+_FIELDS = OpenApiParameter(
+    "fields",
+    str,
+    description="Comma-separated: only these fields are read and shown, required or not.",
+)
+_OMIT = OpenApiParameter(
+    "omit",
+    str,
+    description="Comma-separated: these fields are not read and not shown, required or not.",
+)
+_EXPORTS = (CSVRenderer.media_type, JSONLinesRenderer.media_type)
+
+
+def _expand(expandable: Mapping[str, Any]) -> OpenApiParameter:
+    return OpenApiParameter(
+        "expand",
+        {"type": "array", "items": {"type": "string", "enum": list(expandable)}},
+        description="Related rows to be shown in place of their ids; their rights are needed.",
+        explode=False,
+        style="form",
+    )
+
+
+#: Component → the relation that ``expand=`` puts in place there, and the component of its rows.
+_EXPANSIONS = {"Order": ("customer", "Customer"), "OrderLine": ("product", "Product")}
+
+
 class AutoSchema(SpectacularSchema):
     """An operation with every problem it can answer."""
+
+    def get_override_parameters(self) -> list[Any]:
+        """What conditional, repeatable and shaped requests have, and their answers."""
+        return [
+            *self._conditional_headers(),
+            *self._idempotency_headers(),
+            *self._shape_parameters(),
+        ]
+
+    def _shape_parameters(self) -> list[Any]:
+        expandable = getattr(self.view, "expandable", None)
+        if expandable is None or getattr(self.view, "action", "") not in ("list", "retrieve"):
+            return []
+        return [_FIELDS, _OMIT, *([_expand(expandable)] if expandable else [])]
+
+    def _idempotency_headers(self) -> list[Any]:
+        handler = getattr(
+            self.view, getattr(self.view, "action", None) or self.method.lower(), None
+        )
+        return [_IDEMPOTENCY_KEY, _REPLAYED] if getattr(handler, "is_idempotent", False) else []
+
+    def _conditional_headers(self) -> list[Any]:
+        if not getattr(self.view, "has_etags", False) or self._is_list_view():
+            return []
+        if "{" not in self.path:
+            return [_ETAG]
+        if self.method == "GET":
+            return [_IF_NONE_MATCH, _ETAG]
+        return [_IF_MATCH] if self.method == "DELETE" else [_IF_MATCH, _ETAG]
 
     def get_summary(self) -> str | None:
         """What the list of operations shows beside the address."""
         verb = _VERBS.get(getattr(self.view, "action", ""))
         if verb is None or not isinstance(self.view, GenericAPIView):
             return super().get_summary()
-        meta = cast(Any, self.view).queryset.model._meta
-        return verb % {"one": str(meta.verbose_name), "all": str(meta.verbose_name_plural)}
+        view = cast(Any, self.view)
+        meta = view.queryset.model._meta
+        if self._puts_new_rows():
+            verb = "Create or replace one %(one)s"
+        summary = verb % {"one": str(meta.verbose_name), "all": str(meta.verbose_name_plural)}
+        if view.lookup_field != "pk":
+            summary += f" by its {meta.get_field(view.lookup_field).verbose_name}"
+        return summary
+
+    def _puts_new_rows(self) -> bool:
+        return self.method == "PUT" and getattr(self.view, "puts_new_rows", False)
 
     def _get_response_bodies(self, direction: Any = "response") -> Any:
         responses = super()._get_response_bodies(direction)
+        if self._puts_new_rows():
+            responses["201"] = self._created(responses["200"])
+        if self._is_list_view() and self._shape_parameters():
+            text = build_media_type_object({"type": "string"})
+            responses["200"]["content"] |= dict.fromkeys(_EXPORTS, text)
         for code in self._problem_codes():
             if code not in responses:
                 problem = self._get_response_for_code(  # type: ignore[no-untyped-call]
                     ProblemSerializer, code, [ProblemRenderer.media_type], direction
                 )
                 responses[code] = {**problem, "description": _PROBLEMS[code]}
+        if _IF_NONE_MATCH in self.get_override_parameters():
+            headers = self._get_response_headers_for_code("304", direction)
+            responses["304"] = {**_NOT_MODIFIED, "headers": headers}
         return dict(sorted(responses.items()))
+
+    def _created(self, updated: dict[str, Any]) -> dict[str, Any]:
+        location = {"schema": {"type": "string", "format": "uri"}}
+        return {**updated, "headers": {**updated["headers"], "Location": location}}
+
+    def get_request_serializer(self) -> Any:
+        """The body; bulk requests have an array of rows, or a row a line."""
+        if getattr(self.view, "action", None) != "bulk":
+            return super().get_request_serializer()
+        rows = cast(Any, self.view).get_serializer_class()(many=True)
+        return {"application/json": rows, "application/x-ndjson": OpenApiTypes.STR}
 
     def _problem_codes(self) -> list[str]:
         codes = {"406", "500", "503"}
@@ -126,8 +257,14 @@ class AutoSchema(SpectacularSchema):
             codes.add("409")
         if self._is_list_view():
             codes |= {"400", "404"}
+        if self._shape_parameters():
+            codes.add("400")
         if "{" in self.path or self.path.endswith("/api/refresh/"):
             codes.add("404")
+        if _IF_MATCH in self.get_override_parameters():
+            codes.add("412")
+        if self._idempotency_headers():
+            codes |= {"400", "422"}
         if self._is_open():
             codes -= {"409"}
             codes |= {"401"} if self.method == "POST" else set()
@@ -211,7 +348,18 @@ class Schema:
         # spectacular's settings are one object for the whole process; they are put back at once.
         with patched_settings(_settings()), translation.override("en"):
             generator: Any = _generator(patterns=list(self.patterns))
-            return cast(dict[str, Any], generator.get_schema(request=None, public=True))
+            document = cast(dict[str, Any], generator.get_schema(request=None, public=True))
+        _describe_expansions(document["components"]["schemas"])
+        return document
+
+
+def _describe_expansions(schemas: dict[str, Any]) -> None:
+    """Let each relation that can be shown in place be an id or a row."""
+    for component, (name, related) in _EXPANSIONS.items():
+        if component in schemas:
+            row = {"$ref": f"#/components/schemas/{related}"}
+            kinds = [{"type": "integer"}, row, {"type": "null"}]
+            schemas[component]["properties"][name] = {"anyOf": kinds}
 
 
 def _settings() -> dict[str, Any]:

@@ -10,6 +10,7 @@ from rest_framework.routers import SimpleRouter
 from .schema import Schema
 from .views.health import LiveView, NowhereView, ReadyView
 from .views.merging import DuplicateView, MergeView
+from .views.natural_keys import ACTIONS, CustomerByEmailView, ProductBySkuView
 from .views.orders import OrderView
 from .views.resources import CustomerView, ProductView
 from .views.runs import RefreshView, SyncRunView
@@ -32,6 +33,16 @@ endpoints: list[Any] = [
     path("api/refresh/", RefreshView.as_view(), name="refresh"),
     path("api/health/live/", LiveView.as_view(), name="health-live"),
     path("api/health/ready/", ReadyView.as_view(), name="health-ready"),
+    path(
+        "api/products/by-sku/<path:sku>/",
+        ProductBySkuView.as_view(ACTIONS, basename="product", detail=True),
+        name="product-by-sku",
+    ),
+    path(
+        "api/customers/by-email/<path:email>/",
+        CustomerByEmailView.as_view(ACTIONS, basename="customer", detail=True),
+        name="customer-by-email",
+    ),
     *router.urls,
 ]
 

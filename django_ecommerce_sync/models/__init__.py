@@ -17,6 +17,7 @@ from .fields import (
 from .merging import CandidateState, Merge, MergeCandidate
 from .orders import (
     LOCAL_SOURCE,
+    ZERO,
     FulfillmentStatus,
     Order,
     OrderLine,
@@ -38,6 +39,7 @@ from .records import (
     SyncRun,
     SyncSchedule,
 )
+from .requests import IdempotencyKey
 
 __all__ = [
     "ACTIVE",
@@ -46,6 +48,7 @@ __all__ = [
     "LOCAL_SOURCE",
     "OUTCOMES",
     "SLOT",
+    "ZERO",
     "Availability",
     "CandidateState",
     "ChangeAction",
@@ -55,6 +58,7 @@ __all__ = [
     "CustomerStatus",
     "EmailKeyField",
     "FulfillmentStatus",
+    "IdempotencyKey",
     "IssueState",
     "KeyField",
     "Merge",

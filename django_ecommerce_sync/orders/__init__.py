@@ -1,7 +1,7 @@
 """What orders may become, what of them may be changed when, and the stock that goes with it."""
 
 from .editing import check_deletable, check_editable
-from .events import record_change, record_creation
+from .events import record_change, record_creation, record_many
 from .states import STATES, allowed_transitions
 from .stock import connect, hold, hold_again, take_if_gone
 from .transitions import transition
@@ -16,6 +16,7 @@ __all__ = [
     "hold_again",
     "record_change",
     "record_creation",
+    "record_many",
     "take_if_gone",
     "transition",
 ]

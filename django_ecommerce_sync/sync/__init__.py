@@ -7,11 +7,16 @@ from .issues import IssueGroup, issue_groups
 from .retries import MAX_CHOSEN, retry, retry_rows
 from .runner import execute
 from .runs import cancel, dispatch, dispatch_due, request_run
+from .totals import complete_order
+from .upsert import Outcome, Upserted, upsert
 
 __all__ = [
     "MAX_CHOSEN",
     "IssueGroup",
+    "Outcome",
+    "Upserted",
     "cancel",
+    "complete_order",
     "dispatch",
     "dispatch_due",
     "execute",
@@ -19,4 +24,5 @@ __all__ = [
     "request_run",
     "retry",
     "retry_rows",
+    "upsert",
 ]

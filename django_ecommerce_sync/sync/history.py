@@ -34,7 +34,9 @@ _AS_TEXT = (Decimal, datetime, date, time, UUID)
 class History:
     """Writes down what a stream's batches change, in their transaction."""
 
-    def __init__(self, target: Target, *, feed: str, stream: str, run: int) -> None:
+    user_id: Any = None
+
+    def __init__(self, target: Target, *, feed: str, stream: str, run: int | None) -> None:
         self.target = target
         self.place = {"model": target.label, "feed": feed, "stream": stream, "run": run}
         self.names = {field.attname: field.name for field in target.model._meta.concrete_fields}
@@ -56,7 +58,7 @@ class History:
 
     def _write(self, action: str, found: Sequence[tuple[Any, Row]]) -> None:
         rows = [{"object_id": str(pk), "fields": fields} for pk, fields in found]
-        said = {"action": str(action), "user_id": None, "at": timezone.now()}
+        said = {"action": str(action), "user_id": self.user_id, "at": timezone.now()}
         self.table.insert(rows, {**self.place, **said})
 
     def _supplied(self, item: Item) -> Row:
@@ -73,6 +75,19 @@ class History:
 
     def _name(self, column: str) -> str:
         return self.names.get(column, column)
+
+
+class Edits(History):
+    """Writes down what a person sends many rows of at once."""
+
+    def __init__(self, target: Target, user: Any) -> None:
+        super().__init__(target, feed="", stream="", run=None)
+        self.user_id = getattr(user, "pk", None)
+
+    def write(self, create: Sequence[Item], update: Sequence[Item]) -> None:
+        """One entry for each row, as for one the person edits alone."""
+        self._insert(ChangeAction.EDITED, [(i, self._supplied(i)) for i in create])
+        self._insert(ChangeAction.EDITED, [(i, self._changed(i)) for i in update])
 
 
 def history(target: Target, **place: Any) -> History | None:

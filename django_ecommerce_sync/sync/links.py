@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import cache
 from typing import Any
@@ -32,9 +32,19 @@ def forget_digest(
 ) -> None:
     """A row changed here: the next sync must compare it in full, for the feed may differ now."""
     if not created and _may_be_linked(sender) and not is_own_write(instance):
-        links = _links_of(instance)
-        links.exclude(hash="").update(hash="")
-        _forget_documents(links)
+        _forget(_links_of(instance))
+
+
+def forget_digests(model: type[models.Model], keys: Iterable[Any]) -> None:
+    """Rows changed here in bulk, by primary key: the next sync must compare them in full."""
+    ids = sorted(map(str, keys))
+    if ids:
+        _forget(SyncLink.objects.filter(model=model._meta.label_lower, object_id__in=ids))
+
+
+def _forget(links: models.QuerySet[SyncLink]) -> None:
+    links.exclude(hash="").update(hash="")
+    _forget_documents(links)
 
 
 def tell_who_waits(

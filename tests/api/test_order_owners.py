@@ -78,6 +78,31 @@ def test_other_rights_reach_no_further_than_ones_own(orders, right):
     assert Order.objects.count() == 3
 
 
+def test_nobody_reaches_the_orders_of_others_in_bulk(orders):
+    ada = signed_in("ada", "add_order", "change_order")
+    problem(ada.post(f"{URL}bulk/", [{"order_id": "1", "note": "x"}]), 403)
+    assert not Order.objects.filter(note="x").exists()
+
+
+@pytest.mark.parametrize("query", ["cursor=", "with_count=false", "fields=order_id", "omit=note"])
+def test_lists_of_every_kind_hold_ones_own(orders, query):
+    rows = signed_in("ada").get(f"{URL}?{query}").json()["results"]
+    assert [row["order_id"] for row in rows] == ["0"]
+
+
+@pytest.mark.parametrize("format", ["csv", "jsonl"])
+def test_files_hold_ones_own(orders, format):
+    response = signed_in("ada").get(f"{URL}?fields=order_id&format={format}")
+    lines = b"".join(response.streaming_content).split()
+    assert lines[-1] in (b"0", b'{"order_id":"0"}')
+    assert len(lines) == (2 if format == "csv" else 1)
+
+
+def test_related_rows_still_need_their_right(orders):
+    problem(signed_in("ada").get(f"{URL}?expand=customer"), 403)
+    assert signed_in("bob", "view_customer").get(f"{URL}?expand=customer").status_code == 403
+
+
 def test_staff_see_all(orders):
     assert numbers(signed_in("ada", "view_order").get(URL)) == ["0", "1", "2"]
 

@@ -12,6 +12,7 @@ from drf_spectacular.validation import validate_schema
 from django_ecommerce_sync.api.conf import ApiSettings
 from django_ecommerce_sync.api.schema import Schema
 from django_ecommerce_sync.api.urls import endpoints
+from django_ecommerce_sync.models import COUNTS
 
 from .conftest import problem
 
@@ -49,7 +50,7 @@ def test_spectaculars_settings_are_put_back(schema):
 
 def test_it_has_our_addresses_only(schema):
     assert {path.split("/")[1] for path in schema["paths"]} == {"api"}
-    assert len(operations(schema)) == 47
+    assert len(operations(schema)) == 58
 
 
 def test_names_are_unique_and_stable(schema):
@@ -64,11 +65,13 @@ def test_names_are_unique_and_stable(schema):
         "CustomerStatus",
         "FulfillmentStatus",
         "IssueState",
+        "OnError",
         "OrderEventKind",
         "OrderState",
         "OrderStatus",
         "PaymentStatus",
         "ProductStatus",
+        "RowOutcome",
         "RunStatus",
     }
 
@@ -88,11 +91,95 @@ def test_every_operation_documents_its_problems(schema):
             assert "404" in codes
         if "requestBody" in operation:
             assert {"400", "413", "415"} <= codes
-            assert list(operation["requestBody"]["content"]) == ["application/json"]
+            lines = ["application/x-ndjson"] if path.endswith("/bulk/") else []
+            assert list(operation["requestBody"]["content"]) == ["application/json", *lines]
         for code, response in operation["responses"].items():
             assert response["description"] or code.startswith("2")
             if code[0] in "45":
                 assert list(response["content"]) == ["application/problem+json"]
+
+
+def parameters(operation):
+    return {(each["in"], each["name"]) for each in operation.get("parameters", ())}
+
+
+@pytest.mark.parametrize("name", ["products", "customers", "orders"])
+def test_conditional_requests_are_documented(schema, name):
+    row = schema["paths"][f"/api/{name}/{{id}}/"]
+    assert ("header", "If-None-Match") in parameters(row["get"])
+    assert "ETag" in row["get"]["responses"]["200"]["headers"]
+    assert set(row["get"]["responses"]["304"]) == {"description", "headers"}
+    for method in ("put", "patch", "delete"):
+        assert ("header", "If-Match") in parameters(row[method])
+        assert "412" in row[method]["responses"]
+    created = schema["paths"][f"/api/{name}/"]["post"]
+    assert "ETag" in created["responses"]["201"]["headers"]
+
+
+@pytest.mark.parametrize("path", ["products", "customers", "orders", "refresh"])
+def test_repeatable_requests_are_documented(schema, path):
+    post = schema["paths"][f"/api/{path}/"]["post"]
+    assert parameters(post) == {("header", "Idempotency-Key")}
+    assert {"400", "409", "422"} <= set(post["responses"])
+    success = post["responses"]["202" if path == "refresh" else "201"]
+    assert "Idempotency-Replayed" in success["headers"]
+    other = schema["paths"]["/api/products/{id}/"]["patch"]
+    assert ("header", "Idempotency-Key") not in parameters(other)
+
+
+@pytest.mark.parametrize("name", ["Product", "Customer", "Order"])
+def test_bulk_requests_are_documented(schema, name):
+    post = schema["paths"][f"/api/{name.lower()}s/bulk/"]["post"]
+    assert parameters(post) == {
+        ("header", "Idempotency-Key"),
+        ("query", "dry_run"),
+        ("query", "on_error"),
+    }
+    content = post["requestBody"]["content"]
+    rows = content["application/json"]["schema"]
+    assert rows["items"] == {"$ref": f"#/components/schemas/{name}Request"}
+    (answer,) = post["responses"]["200"]["content"].values()
+    assert answer["schema"] == {"$ref": "#/components/schemas/BulkResponse"}
+    assert {"400", "403", "409", "413", "415", "422"} <= set(post["responses"])
+    counts = schema["components"]["schemas"]["Counts"]
+    assert list(counts["properties"]) == list(COUNTS)
+
+
+def test_put_by_key_may_create(schema):
+    put = schema["paths"]["/api/products/by-sku/{sku}/"]["put"]
+    assert put["summary"] == "Create or replace one product by its SKU"
+    assert set(put["responses"]["201"]["headers"]) == {"ETag", "Location"}
+    assert "Location" not in put["responses"]["200"]["headers"]
+    assert "201" not in schema["paths"]["/api/products/{id}/"]["put"]["responses"]
+
+
+@pytest.mark.parametrize("name", ["Product", "Customer", "Order"])
+def test_lists_are_documented(schema, name):
+    lists = schema["paths"][f"/api/{name.lower()}s/"]["get"]
+    shape = {("query", "fields"), ("query", "omit")}
+    shape |= {("query", "expand")} if name == "Order" else set()
+    assert shape | {("query", "cursor"), ("query", "with_count")} <= parameters(lists)
+    one = schema["paths"][f"/api/{name.lower()}s/{{id}}/"]["get"]
+    assert parameters(one) - {("path", "id"), ("header", "If-None-Match")} == shape
+    assert {"400", "404"} <= set(one["responses"])
+    content = lists["responses"]["200"]["content"]
+    assert list(content) == ["application/json", "text/csv", "application/x-ndjson"]
+    assert content["text/csv"] == {"schema": {"type": "string"}}
+    page = schema["components"]["schemas"][f"Paginated{name}List"]["properties"]
+    for nullable in ("count", "next", "previous"):
+        assert "null" in page[nullable]["type"]
+        assert "nullable" not in page[nullable]
+
+
+def test_relations_shown_in_place_are_documented(schema):
+    schemas = schema["components"]["schemas"]
+    for owner, name, related in (
+        ("Order", "customer", "Customer"),
+        ("OrderLine", "product", "Product"),
+    ):
+        kinds = schemas[owner]["properties"][name]["anyOf"]
+        assert {"$ref": f"#/components/schemas/{related}"} in kinds
+        assert "anyOf" not in schemas[f"{owner}Request"]["properties"][name]
 
 
 def test_bearer_scheme(schema):

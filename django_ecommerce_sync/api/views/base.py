@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, ClassVar, TypeVar, cast
 from uuid import uuid4
 
@@ -17,13 +19,17 @@ from rest_framework.views import APIView
 
 from ...models import SyncedModel
 from ..conf import classes
+from ..exports import export
 from ..filters import FieldFilter, OrderingFilter, SearchFilter
-from ..pagination import PagePagination
+from ..idempotency import idempotent
+from ..pagination import PagePagination, ResourcePagination
 from ..parsers import JSONParser
 from ..permissions import model_permission
+from ..preconditions import check_match, etag, is_known
 from ..problems import exception_handler
-from ..renderers import JSONRenderer, ProblemRenderer
+from ..renderers import CSVRenderer, JSONLinesRenderer, JSONRenderer, ProblemRenderer
 from ..schema import AutoSchema
+from ..shaping import Shape
 from .history import HistoryMixin
 
 Row = TypeVar("Row", bound=models.Model)
@@ -107,6 +113,8 @@ class ModelView(ApiView, viewsets.GenericViewSet[Row]):
     ordering: ClassVar[tuple[str, ...]] = ("id",)
     #: Action → rights, where they are not those of the method.
     action_permissions: ClassVar[dict[str, list[str]]] = {}
+    #: Whether one row has an entity tag, and If-Match and If-None-Match are heeded.
+    has_etags: ClassVar[bool] = False
 
     def required_permissions(self, method: str) -> list[str]:
         if self.action in self.action_permissions:
@@ -123,22 +131,106 @@ class ResourceView(
 ):
     """A synced model, to list, read, create, change and delete."""
 
+    pagination_class = ResourcePagination
+    has_etags = True
+    #: Relations whose rows can be shown in place, and their serializers.
+    expandable: ClassVar[Mapping[str, Any]] = {}
+
+    @cached_property
+    def shape(self) -> Shape:
+        """What of each row the request wants to see."""
+        return Shape(self.request, self.expandable)
+
+    def required_permissions(self, method: str) -> list[str]:
+        """Whoever wants to see related rows needs the right to see those."""
+        required = super().required_permissions(method)
+        if self.action not in _READING:
+            return required
+        expanded = [
+            self.expandable[name] for name in self.shape.expanded if name in self.expandable
+        ]
+        return required + [model_permission(each.Meta.model, method) for each in expanded]
+
+    def get_renderers(self) -> Any:
+        if self.action == "list":
+            return [JSONRenderer(), CSVRenderer(), JSONLinesRenderer()]
+        return super().get_renderers()
+
+    def get_serializer(self, *args: Any, **kwargs: Any) -> Any:
+        serializer = super().get_serializer(*args, **kwargs)
+        if self.action in _READING:
+            self.shape.cut(getattr(serializer, "child", serializer))
+        return serializer
+
     def get_queryset(self) -> models.QuerySet[Synced]:
         queryset = super().get_queryset()
+        if self.action in _READING and not self.shape.is_whole:
+            return self.shape.narrow(queryset, self.get_serializer())
         # Two clients changing one row wait for each other; neither undoes the other's fields.
         return queryset.select_for_update() if self.action in _WRITING else queryset
 
+    def get_object(self) -> Synced:
+        row = super().get_object()
+        if self.action in _WRITING:  # the row is locked: nobody changes it after this look
+            check_match(self.request, etag(row))
+        return row
+
+    @idempotent
+    def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return self.insert(request)
+
+    def insert(self, request: Request) -> Response:
+        """Make the body a new row."""
+        serializer = self.get_serializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        self.perform_create(serializer)
+        row = cast(Synced, serializer.instance)
+        return self.show(serializer, status=201, headers=self.location(row))
+
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        row = self.get_object()
+        if not self.shape.is_whole:  # a related row may change while this one does not
+            return Response(self.get_serializer(row).data)
+        headers = {"ETag": etag(row)}
+        if is_known(request, headers["ETag"]):
+            return Response(status=304, headers=headers)
+        return Response(self.get_serializer(row).data, headers=headers)
+
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Any:
+        self.headers["Vary"] = "Accept"
+        format = request.accepted_renderer.format
+        if format == JSONRenderer.format:
+            return super().list(request, *args, **kwargs)
+        rows = self.filter_queryset(self.get_queryset())
+        return export(rows, self.get_serializer(), format, f"{self.basename}s")
+
     def update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         with transaction.atomic():
-            return super().update(request, *args, **kwargs)
+            row = self.get_object()
+            partial = kwargs.get("partial", False)
+            serializer = self.get_serializer(row, data=request.data, partial=partial)
+            serializer.is_valid(raise_exception=True)
+            self.perform_update(serializer)
+            return self.show(serializer)
 
     def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         with transaction.atomic():
             return super().destroy(request, *args, **kwargs)
 
-    def get_success_headers(self, data: Any) -> dict[str, str]:
-        # DRF would take a field called "url" for the row's own address.
-        return {"Location": self.reverse_action("detail", args=[data["id"]])}
+    def show(
+        self, serializer: Any, *, status: int = 200, headers: dict[str, str] | None = None
+    ) -> Response:
+        """The row a serializer has just written, as it is now."""
+        row = serializer.instance
+        # What was read of its children before the write is no longer so.
+        row._prefetched_objects_cache = {}
+        models.prefetch_related_objects([row], *row.sync_children)
+        headers = {**(headers or {}), "ETag": etag(row)}
+        return Response(serializer.data, status=status, headers=headers)
+
+    def location(self, row: Synced) -> dict[str, str]:
+        """The header with a new row's own address."""
+        return {"Location": self.reverse_action("detail", args=[row.pk])}
 
     def reverse_action(self, url_name: str, *args: Any, **kwargs: Any) -> str:
         """The absolute address of one of this view's routes."""
@@ -146,4 +238,5 @@ class ResourceView(
         return str(self.request.build_absolute_uri(reverse(name, *args, **kwargs)))
 
 
+_READING = frozenset({"list", "retrieve"})
 _WRITING = frozenset({"update", "partial_update", "destroy", "transition"})

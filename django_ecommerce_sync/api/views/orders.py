@@ -27,12 +27,15 @@ from ..problems import Conflict, ConflictingFields, FieldProblem, step
 from ..renderers import ProblemRenderer
 from ..schema import operation
 from ..serializers import (
+    CustomerSerializer,
     OrderEventSerializer,
     OrderSerializer,
     ProblemSerializer,
+    ProductSerializer,
     TransitionSerializer,
 )
-from .base import ResourceView
+from ..serializers.bulk import BulkOrderSerializer
+from .bulk import BulkView
 
 _VIEW = "ecommerce_sync.view_order"
 REFUSED = OpenApiResponse(
@@ -64,11 +67,16 @@ REFUSED = OpenApiResponse(
 )
 
 
-class OrderView(ResourceView[Order]):
+class OrderView(BulkView[Order]):
     """What was bought. Customers see what they have bought themselves."""
 
     queryset = Order.objects.prefetch_related("lines")
     serializer_class = OrderSerializer
+    bulk_serializer_class = BulkOrderSerializer
+    expandable: ClassVar[Any] = {
+        "customer": CustomerSerializer,
+        "lines.product": ProductSerializer,
+    }
     filterset_class: ClassVar[Any] = OrderFilterSet
     search_fields: ClassVar = ("order_id", "customer_email", "customer_name")
     ordering_fields: ClassVar = (
@@ -86,9 +94,13 @@ class OrderView(ResourceView[Order]):
     }
 
     def required_permissions(self, method: str) -> list[str]:
-        if self.action in ("list", "retrieve") and self._own is not None:
-            return []
-        return super().required_permissions(method)
+        required = super().required_permissions(method)
+        if self._own is None:
+            return required
+        if self.action in ("list", "retrieve"):
+            return [right for right in required if right != _VIEW]
+        # Rows in bulk are found by their numbers, whosever they are.
+        return [*required, _VIEW] if self.action == "bulk" else required
 
     def get_queryset(self) -> QuerySet[Any]:
         return self._visible(super().get_queryset())
@@ -132,7 +144,7 @@ class OrderView(ResourceView[Order]):
             check_version(order, wish.pop("version", order.version))
             with edits(order, request.user):
                 orders.transition(order, **wish, by=request.user)
-        return Response(self.get_serializer(order).data)
+            return self.show(self.get_serializer(order))
 
     @operation(summary="List what happened to one order", responses=OrderEventSerializer(many=True))
     @action(

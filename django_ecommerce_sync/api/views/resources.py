@@ -7,10 +7,10 @@ from typing import ClassVar
 from ...models import Customer, Product
 from ..filtersets import CustomerFilterSet, ProductFilterSet
 from ..serializers import CustomerSerializer, ProductSerializer
-from .base import ResourceView
+from .bulk import BulkView
 
 
-class ProductView(ResourceView[Product]):
+class ProductView(BulkView[Product]):
     """What is sold."""
 
     queryset = Product.objects.all()
@@ -29,7 +29,7 @@ class ProductView(ResourceView[Product]):
     )
 
 
-class CustomerView(ResourceView[Customer]):
+class CustomerView(BulkView[Customer]):
     """Who buys."""
 
     queryset = Customer.objects.all()

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
-from django.http import HttpResponseBase, StreamingHttpResponse
+from django.http import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse
@@ -21,8 +19,10 @@ from ... import sync
 from ...exceptions import ConfigurationError, RetryRefused
 from ...models import SyncIssue, SyncRun
 from ..conf import api_settings
+from ..exports import csv_response
 from ..filters import FieldFilter
 from ..filtersets import SyncIssueFilterSet, SyncRunFilterSet
+from ..idempotency import idempotent
 from ..problems import Conflict, FieldProblem, InvalidBody
 from ..refresh import request_runs
 from ..renderers import CSVRenderer, JSONRenderer
@@ -41,8 +41,6 @@ from .base import ApiView, ModelView
 
 RUN_SYNC = ["ecommerce_sync.run_sync"]
 SEE_ISSUES = ["ecommerce_sync.view_syncrun", "ecommerce_sync.view_syncissue"]
-#: What a spreadsheet would take for a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 class RefreshView(ApiView):
@@ -62,6 +60,7 @@ class RefreshView(ApiView):
         request=RefreshSerializer,
         responses={202: RefreshResponseSerializer},
     )
+    @idempotent
     def post(self, request: Request) -> Response:
         serializer = RefreshSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
@@ -153,7 +152,10 @@ class SyncRunView(mixins.ListModelMixin, mixins.RetrieveModelMixin, ModelView[Sy
         issues: Any = self.filter_queryset(self.get_queryset())
         issues = issues.filter(run=run)
         if request.accepted_renderer.format == "csv":
-            return csv_response(issues, f"run-{run.pk}-issues.csv")
+            columns = SyncIssueSerializer.Meta.fields
+            rows = issues[: api_settings.MAX_EXPORT_ROWS].values_list(*columns)
+            filename = f"run-{run.pk}-issues.csv"
+            return csv_response(columns, rows.iterator(chunk_size=2000), filename)
         page = self.paginate_queryset(issues)
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
@@ -189,33 +191,3 @@ def _refusal(error: RetryRefused, choice: dict[str, Any]) -> InvalidBody | Confl
         for index, pk in enumerate(choice["issues"])
         if pk in unknown
     )
-
-
-def csv_response(issues: QuerySet[SyncIssue], filename: str) -> StreamingHttpResponse:
-    """The rows as a file, row by row, never all of them in memory."""
-    rows = issues[: api_settings.MAX_EXPORT_ROWS].values_list(*SyncIssueSerializer.Meta.fields)
-    response = StreamingHttpResponse(_lines(rows), content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="{filename}"'
-    response["X-Content-Type-Options"] = "nosniff"
-    return response
-
-
-class _Echo:
-    """A file for csv.writer that gives back what it is told to write."""
-
-    def write(self, text: str) -> str:
-        return text
-
-
-def _lines(rows: Any) -> Iterator[str]:
-    writer = csv.writer(_Echo())
-    yield writer.writerow(SyncIssueSerializer.Meta.fields)
-    for row in rows.iterator(chunk_size=2000):
-        yield writer.writerow([_cell(value) for value in row])
-
-
-def _cell(value: Any) -> Any:
-    """A text that a spreadsheet would carry out is marked as text."""
-    if isinstance(value, str) and value.startswith(_FORMULA):
-        return f"'{value}"
-    return value.isoformat() if hasattr(value, "isoformat") else value

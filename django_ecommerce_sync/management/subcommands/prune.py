@@ -11,7 +11,7 @@ from django.db.models import Max
 from django.utils import timezone
 
 from ...conf import settings
-from ...models import ACTIVE, RevokedToken, RunStatus, SyncIssue, SyncRun
+from ...models import ACTIVE, IdempotencyKey, RevokedToken, RunStatus, SyncIssue, SyncRun
 from ...sync import merging
 from ...sync.history import forget
 from . import arguments
@@ -43,8 +43,9 @@ class Prune(Subcommand):
         old = finished_before(days).exclude(pk__in=last_successful())
         issues = delete(SyncIssue.objects.filter(run__in=old))
         runs = delete(old)
+        for model in (RevokedToken, IdempotencyKey):
+            delete(model._default_manager.filter(expires_at__lt=timezone.now()))
         forget(timezone.now() - timedelta(days=settings.KEEP_CHANGES_DAYS))
-        delete(RevokedToken.objects.filter(expires_at__lt=timezone.now()))
         merges = merging.expire(days_ago(settings.KEEP_MERGES_DAYS))
         if options["format"] == "json":
             console.document({"runs": runs, "issues": issues, "days": days, "merges": merges})

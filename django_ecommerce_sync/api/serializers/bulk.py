@@ -1,0 +1,83 @@
+"""Many rows in one request, and what became of each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import TextChoices
+from django.utils.translation import gettext_lazy as _
+from rest_framework import serializers
+
+from ...models import COUNTS
+from ..fields import ChoiceField
+from .base import OptionsSerializer
+from .orders import OrderSerializer
+from .problems import FieldProblemSerializer
+
+
+class RowOutcome(TextChoices):
+    CREATED = "created", _("created")
+    UPDATED = "updated", _("updated")
+    UNCHANGED = "unchanged", _("unchanged")
+    DUPLICATE = "duplicate", _("duplicate")
+    REJECTED = "rejected", _("rejected")
+
+
+class OnError(TextChoices):
+    ATOMIC = "atomic", _("nothing is written if one row is wrong")
+    SKIP = "skip", _("wrong rows are left out")
+
+
+class BulkOrderSerializer(OrderSerializer):
+    """An order among others: customers are looked up for all of them at once."""
+
+    customer = serializers.IntegerField(  # type: ignore[assignment]
+        required=False, allow_null=True, min_value=1, max_value=2**63 - 1
+    )
+
+
+class BulkResultSerializer(serializers.Serializer[Any]):
+    """What became of one row."""
+
+    index = serializers.IntegerField(help_text="Its place in the request, from 0.")
+    key = serializers.CharField(allow_null=True, help_text="SKU, e-mail or order number.")
+    id = serializers.IntegerField(allow_null=True, help_text="Null where no row was written.")
+    status = ChoiceField(choices=RowOutcome.choices)
+    errors = FieldProblemSerializer(many=True)  # type: ignore[assignment]
+
+
+class CountsSerializer(serializers.Serializer[Any]):
+    """How many rows became what."""
+
+    def get_fields(self) -> dict[str, Any]:
+        return {name: serializers.IntegerField() for name in COUNTS}
+
+
+class WarningSerializer(serializers.Serializer[Any]):
+    """What somebody should look at though no row was rejected for it."""
+
+    code = serializers.CharField()
+    count = serializers.IntegerField()
+    message = serializers.CharField()
+
+
+class BulkResponseSerializer(serializers.Serializer[Any]):
+    """What became of all rows."""
+
+    dry_run = serializers.BooleanField()
+    counts = CountsSerializer()
+    warnings = WarningSerializer(many=True)
+    results = BulkResultSerializer(many=True)
+
+
+class BulkOptionsSerializer(OptionsSerializer):
+    """How a bulk request is carried out; part of its address."""
+
+    on_error = ChoiceField(
+        choices=OnError.choices,
+        default=OnError.ATOMIC,
+        help_text="atomic: one wrong row, and nothing is written. skip: the others are.",
+    )
+    dry_run = serializers.BooleanField(
+        default=False, help_text="Tell what would become of each row, and write nothing."
+    )

@@ -1,0 +1,92 @@
+"""``fields=``, ``omit=`` and ``expand=``: what of a row is shown, and only that is read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from django.db.models import QuerySet
+from django.utils.translation import gettext_lazy as _
+from rest_framework.request import Request
+
+from .problems import InvalidQuery
+
+#: What a list needs of every row, shown or not.
+_ALWAYS = ("pk", "updated_at")
+
+
+class Shape:
+    """The part of a row a request asks for.
+
+    ``expandable`` are relations, dotted below child rows, and the serializers of their rows.
+    """
+
+    def __init__(self, request: Request, expandable: Mapping[str, Any]) -> None:
+        query = request.query_params
+        self.fields = _names(query, "fields")
+        self.omitted = _names(query, "omit")
+        self.expanded = _names(query, "expand")
+        self.expandable = expandable
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the rows are shown as they always are."""
+        return not (self.fields or self.omitted or self.expanded)
+
+    def cut(self, serializer: Any) -> None:
+        """Leave of the serializer's fields what is asked for, with related rows in place."""
+        if self.is_whole:
+            return
+        shown = self._shown(serializer)
+        for name in set(serializer.fields) - shown:
+            serializer.fields.pop(name)
+        for path in self.expanded:
+            if path.split(".")[0] not in shown:
+                raise InvalidQuery("expand", _("'%s' is not among the fields shown.") % path)
+            *outer, relation = path.split(".")
+            owner = serializer
+            for name in outer:
+                owner = owner.fields[name].child
+            owner.fields[relation] = self.expandable[path](read_only=True)
+
+    def narrow(self, queryset: QuerySet[Any], serializer: Any) -> QuerySet[Any]:
+        """Read the columns and children that the serializer, once cut, shows."""
+        names = {field.source.split(".")[0] for field in serializer.fields.values()}
+        columns = {field.name for field in queryset.model._meta.concrete_fields}
+        children = set(getattr(queryset.model, "sync_children", ()))
+        lookups = [each for each in _lookups(queryset) if each.split("__")[0] in names]
+        lookups += [path.replace(".", "__") for path in self.expanded]
+        queryset = queryset.prefetch_related(None).prefetch_related(*lookups)
+        if names <= columns | children:
+            return queryset.only(*_ALWAYS, *sorted(names & columns))
+        return queryset  # something is computed, from columns only it knows
+
+    def _shown(self, serializer: Any) -> set[str]:
+        known = list(serializer.fields)
+        for parameter, names in (("fields", self.fields), ("omit", self.omitted)):
+            _check(parameter, names, known)
+        _check("expand", self.expanded, list(self.expandable))
+        shown = set(self.fields or known) - set(self.omitted)
+        if not shown:
+            raise InvalidQuery("omit", _("Nothing is left to be shown."))
+        return shown
+
+
+def _names(query: Mapping[str, str], parameter: str) -> list[str]:
+    text = query.get(parameter)
+    if text is None:
+        return []
+    return list(dict.fromkeys(name.strip() for name in text.split(",")))
+
+
+def _check(parameter: str, names: Sequence[str], known: Sequence[str]) -> None:
+    if unknown := [name for name in names if name not in known]:
+        there_is = ", ".join(known) or _("nothing")
+        detail = _("There is no '%(name)s'; there is: %(known)s.")
+        raise InvalidQuery(parameter, detail % {"name": unknown[0][:64], "known": there_is})
+
+
+def _lookups(queryset: Any) -> list[str]:
+    """What the queryset prefetches, as text."""
+    lookups = cast(Sequence[Any], queryset._prefetch_related_lookups)
+    return [getattr(lookup, "prefetch_to", lookup) for lookup in lookups]
