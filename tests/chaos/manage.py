@@ -1,0 +1,11 @@
+"""Django's commands for the project under chaos, with its Celery app loaded."""
+
+import sys
+
+from django.core.management import execute_from_command_line
+
+from tests.chaos import project
+
+if __name__ == "__main__":
+    project.app.set_current()
+    execute_from_command_line(sys.argv)
