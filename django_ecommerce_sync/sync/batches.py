@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from ..exceptions import FeedError
 from ..feeds import BadRow, FeedSource, Page, Payload, Stream
 from .observation import Observation
+from .session import let_go
 
 #: A row with its place in the stream, counted from 1.
 NumberedRow = tuple[int, "Payload | BadRow"]
@@ -108,7 +109,7 @@ def _rows(
 ) -> Iterator[tuple[Payload | BadRow, Place]]:
     """Each row with the place after it."""
     skip = place.offset
-    for page in _pages(iter(feed.fetch(stream, place.page))):
+    for page in _pages(iter(feed.fetch(stream, place.page)), remote=feed.is_remote):
         seen.take_page(page)
         for index, row in enumerate(page.rows):
             if index < skip:
@@ -118,9 +119,11 @@ def _rows(
         place, skip = Place(page.cursor, 0, place.read), 0
 
 
-def _pages(pages: Iterator[Page]) -> Iterator[Page]:
+def _pages(pages: Iterator[Page], *, remote: bool) -> Iterator[Page]:
     """The pages, with an error between two of them told from one among a page's rows."""
     while True:
+        if remote:
+            let_go()
         try:
             page = next(pages)
         except StopIteration:
