@@ -1,7 +1,11 @@
 """F01–F11: workers that die, freeze, or are asked to go."""
 
 import os
+import shutil
 import signal
+import time
+
+import pytest
 
 from .processes import wait_until
 from .proxy import Gate
@@ -102,4 +106,93 @@ def test_f06_frozen_inside_a_batch(world):
     zombie.thaw()
     gate.open(passes=True)
     wait_until(lambda: "belongs to another worker" in world.log(), why="the zombie is not told")
+    world.check({run: expected})
+
+
+def the_next_run_makes_it_good(world, rows):
+    """Once the record is mended, all that is in the feed is there."""
+    del rows[220]["do"]
+    (run,) = world.refresh("shop")
+    counts = world.counts(world.finished(run))
+    assert counts["read"] == len(rows)
+    world.check({})
+
+
+def test_f07_a_record_that_ends_the_interpreter(world):
+    rows = first_rows("shop", 300)
+    world.deliver("shop", rows)
+    rows[220]["do"] = "crash"
+    world.start_beat()
+    world.start_worker()
+    (run,) = world.refresh("shop")
+    ended = world.finished(run, patience=4 * TAKEN_OVER)
+    assert (ended["status"], ended["error_code"]) == ("failed", "worker_lost")
+    assert "rows 201 to 250 of stream 'products'" in ended["error"]
+    # The first attempt landed four batches; three came to nothing; the last only said so.
+    assert ended["attempts"] == 5
+    assert world.counts(ended)["read"] == 200
+    the_next_run_makes_it_good(world, rows)
+
+
+def test_f08_a_record_that_takes_all_memory(world):
+    if shutil.which("prlimit") is None:
+        pytest.skip("prlimit is not here")
+    rows = first_rows("shop", 300)
+    world.deliver("shop", rows)
+    rows[220]["do"] = f"hog {8 << 30}"
+    world.start_beat()
+    small = world.start_worker(prefix=["prlimit", f"--as={2 << 30}"])
+    (run,) = world.refresh("shop")
+    ended = world.finished(run, patience=4 * TAKEN_OVER)
+    assert ended["status"] in ("failed", "partial"), ended
+    assert small.is_alive
+    the_next_run_makes_it_good(world, rows)
+
+
+@pytest.mark.parametrize("group", [False, True], ids=["worker", "group"])
+def test_f09_asked_to_go(world, group):
+    """SIGTERM: the batch is finished, the run handed over, all before anybody loses patience."""
+    expected = world.deliver("shop", first_rows("shop", 1500))
+    world.proxy.delay = 0.3
+    leaving = world.start_worker()
+    (run,) = world.refresh("shop")
+    wait_until(lambda: world.run(run)["batch_number"] >= 5)
+    world.start_worker()  # nobody looks for lost runs: there is no beat
+    at = world.run(run)["batch_number"]
+    began = time.monotonic()
+    (leaving.send_all if group else leaving.send)(signal.SIGTERM)
+    assert leaving.child.wait(10) in (0, -signal.SIGTERM)
+    gone = time.monotonic() - began
+    wait_until(lambda: world.run(run)["batch_number"] > at + 3, patience=5, why="nobody goes on")
+    ended = world.finished(run)
+    assert ended["attempts"] == 2
+    assert gone < 8
+    world.check({run: expected})
+
+
+def test_f10_a_soft_time_limit_inside_a_record(world):
+    rows = first_rows("shop", 300)
+    expected = world.deliver("shop", rows)
+    rows[220]["do"] = "sleep 3"
+    world.start_beat()
+    limited = world.start_worker(SOFT_LIMIT=2)
+    (run,) = world.refresh("shop")
+    wait_until(lambda: "task's time was over" in world.log(), why="no limit struck")
+    world.end(limited)
+    world.start_worker()
+    world.finished(run)
+    world.check({run: expected})
+
+
+def test_f11_a_hard_time_limit(world):
+    rows = first_rows("shop", 300)
+    expected = world.deliver("shop", rows)
+    rows[220]["do"] = "sleep 6"
+    world.start_beat()
+    limited = world.start_worker(HARD_LIMIT=2)
+    (run,) = world.refresh("shop")
+    wait_until(lambda: "Hard time limit" in world.log(), why="no limit struck")
+    world.end(limited)
+    world.start_worker(LEASE_SECONDS=10)
+    world.finished(run)
     world.check({run: expected})

@@ -159,6 +159,15 @@ class World:
         celery = ("-m", "celery", "-A", "tests.chaos.project", "beat", "--loglevel", "INFO")
         return self._start("beat", *celery, "--schedule", str(schedule), direct=True, **more)
 
+    def supervise(self) -> None:
+        """Start what has ended by itself, as any service manager does."""
+        for process in [p for p in self.processes if not p.is_alive]:
+            self.end(process)
+            if process.name.endswith("@chaos"):
+                self.start_worker()
+            elif process.name.startswith("beat"):
+                self.start_beat()
+
     def end(self, *processes: Process) -> None:
         """End processes we started, whatever state they are in."""
         for process in processes:
@@ -303,7 +312,7 @@ class World:
         self.check_tables()
         self._check_audit()
         self._check_secrets()
-        if again:
+        if again and runs:
             self._check_again(runs)
 
     def check_tables(self) -> None:
