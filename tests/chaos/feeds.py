@@ -20,7 +20,13 @@ def title(row):
     return row["title"]
 
 
-FIELDS = {"sku": "sku", "name": title, "price": "price", "inventory_count": "stock"}
+FIELDS = {
+    "sku": "sku",
+    "name": title,
+    "price": "price",
+    "inventory_count": "stock",
+    "description": "text",
+}
 PRODUCTS = Stream("products", external_id="id", currency="EUR", fields=FIELDS)
 
 

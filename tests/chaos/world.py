@@ -237,9 +237,9 @@ class World:
         assert status == 200, tokens
         self.token = tokens["access"]
 
-    def refresh(self, *feeds: str, **options: Any) -> list[int]:
+    def refresh(self, *feeds: str, web: Any = None) -> list[int]:
         """Ask for runs; their numbers."""
-        status, body = self.call("POST", "/api/refresh/", {"feeds": feeds or ["shop"], **options})
+        status, body = self.call("POST", "/api/refresh/", {"feeds": feeds}, web=web)
         assert status == 202, body
         return [run["id"] for run in body["runs"]]
 
