@@ -91,7 +91,8 @@ class Patience:
         """Let others finish: up to a growing limit, at random, so that nobody waits in step."""
         if not connection.in_atomic_block:
             connection.close_if_unusable_or_obsolete()
-        time.sleep(random.uniform(0, min(0.05 * 2**self._tries, 5)))  # noqa: S311
+        limit = min(0.05 * 2 ** min(self._tries, 7), 5)
+        time.sleep(random.uniform(0, limit))  # noqa: S311
 
 
 def tried_again(work: Callable[[], T]) -> T:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from .servers import MISSING
-from .world import World
+from .world import ROOT, World
 
 
 def pytest_collection_modifyitems(items):
@@ -24,7 +24,7 @@ def pytest_collection_modifyitems(items):
 def stack():
     """The servers and a web process; their logs stay where a test failed."""
     folder = Path(tempfile.mkdtemp(prefix="chaos-", dir=os.environ.get("CHAOS_FOLDER")))
-    world = World(folder)
+    world = World(folder, package=Path(os.environ.get("CHAOS_PACKAGE", ROOT)))
     world.failed = False
     try:
         world.log_in()

@@ -107,8 +107,7 @@ def second_delivery(world, **options):
 
 def test_f16_a_deadlock_ends_the_batch(world):
     expected = second_delivery(world)
-    other = world.database.connect()
-    other.autocommit(False)
+    other = world.visitor()
     with other.cursor() as cursor:
         # The one who has written less is the victim; that must be the batch.
         cursor.execute("CREATE TEMPORARY TABLE numbers AS SELECT seq FROM seq_1_to_20000")
@@ -131,8 +130,7 @@ def test_f16_a_deadlock_ends_the_batch(world):
 
 
 def hold_a_row(world):
-    other = world.database.connect()
-    other.autocommit(False)
+    other = world.visitor()
     with other.cursor() as cursor:
         cursor.execute("SELECT id FROM ecommerce_sync_product ORDER BY id LIMIT 20, 1 FOR UPDATE")
     return other

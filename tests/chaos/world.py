@@ -12,7 +12,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -62,7 +62,8 @@ class World:
     package: Path = ROOT
     oracle: Oracle = field(default_factory=Oracle)
     processes: list[Process] = field(default_factory=list)
-    #: Fences and attempts are looked at only where the rows are still those of the test.
+    #: Open transactions of somebody else, on the same rows.
+    visitors: list[Any] = field(default_factory=list)
     token: str = ""
     web: Process | None = None
 
@@ -175,8 +176,18 @@ class World:
             process.kill()
             self.processes.remove(process)
 
+    def visitor(self) -> Any:
+        """Somebody else's connection, with a transaction that lasts until it is closed."""
+        connection = self.database.connect()
+        connection.autocommit(False)
+        self.visitors.append(connection)
+        return connection
+
     def reset(self) -> None:
         """As it was before the first run: servers up, nobody at work, tables and broker empty."""
+        while self.visitors:
+            with suppress(Exception):  # closed already
+                self.visitors.pop().close()
         self.proxy.calm()
         self.source.pause = 0.0
         self.source.rows.clear()
@@ -193,7 +204,7 @@ class World:
             self.database.start()
         connection = self.database.connect()
         with connection.cursor() as cursor:
-            cursor.execute("SET FOREIGN_KEY_CHECKS = 0")
+            cursor.execute("SET FOREIGN_KEY_CHECKS = 0, lock_wait_timeout = 20")
             for table in OURS:
                 cursor.execute(f"TRUNCATE ecommerce_sync_{table}")
             cursor.execute("TRUNCATE audit")
