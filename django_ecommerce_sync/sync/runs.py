@@ -201,7 +201,7 @@ _HAND_OVER = {"celery": _by_celery, "thread": _by_thread, "inline": _inline}
 
 
 def dispatch_due() -> list[SyncRun]:
-    """Start what is due and pick up what was lost; beat or cron calls it every minute.
+    """Start what is due and pick up what was lost; beat or cron calls it.
 
     Due are schedules whose time has come; lost are queued runs nobody took and running ones
     whose worker has died. Returns the runs handed over.
