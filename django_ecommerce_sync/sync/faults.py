@@ -31,6 +31,8 @@ _BUSY_WORDS = (
     "deadlock",
     "could not serialize",
 )
+#: A statement is longer than the server takes; fewer rows make a shorter one.
+PACKET_TOO_LARGE = 1153
 #: The same work is tried this often where somebody else is in the way ...
 _TRIES = 8
 #: ... and for so many seconds where the server is away.
@@ -39,7 +41,7 @@ _SECONDS = 60.0
 
 def is_about_a_row(error: DatabaseError) -> bool:
     """Whether some row of the batch is at fault, so that the others may land without it."""
-    return isinstance(error, IntegrityError | DataError)
+    return isinstance(error, IntegrityError | DataError) or _number(error) == PACKET_TOO_LARGE
 
 
 def is_away(error: DatabaseError) -> bool:

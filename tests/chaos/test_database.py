@@ -226,7 +226,7 @@ def test_f21_records_larger_than_a_packet(world):
     rows = first_rows("shop", 200)
     for place in range(20, 60):
         rows[place]["text"] = "€" * 100_000
-    rows[100]["text"] = "x" * 1_500_000
+    rows[100]["text"] = "'" * 600_000  # each is two characters in a statement
     world.database.execute("SET GLOBAL max_allowed_packet = 1048576")
     expected = world.deliver(
         "shop", [{**r, "price": "cheap"} if r is rows[100] else r for r in rows]
@@ -263,18 +263,19 @@ def test_f23_the_same_rows_are_written_by_api(world):
     second_delivery(world)
     world.proxy.delay = 0.05
     answers = Counter()
+    products = [
+        number for (number,) in world.database.execute("SELECT id FROM ecommerce_sync_product")
+    ]
     over = threading.Event()
 
     def write(seed):
         chance = random.Random(seed)
         while not over.is_set():
             number = chance.randrange(10**6)
-            sku = f"SHOP-{chance.randrange(1, 300):06d}"
             body = {"name": f"by hand {number}", "inventory_count": number}
-            status, answer = world.call("PATCH", f"/api/products/by-sku/{sku}/", body)
+            path = f"/api/products/{chance.choice(products)}/"
+            status, _ = world.call("PATCH", path, body)
             answers[status] += 1
-            if status >= 500:
-                answers[str(answer)] += 1
 
     writers = [threading.Thread(target=write, args=(seed,)) for seed in range(4)]
     for writer in writers:
@@ -288,7 +289,7 @@ def test_f23_the_same_rows_are_written_by_api(world):
             writer.join()
     print(f"f23: {dict(answers)}")
     assert answers[200] > 20
-    assert set(answers) <= {200, 404}, answers  # every 50th number is taken by a broken record
+    assert set(answers) == {200}, answers
     for sku, *values in world.database.execute(
         "SELECT sku, name, price, inventory_count FROM ecommerce_sync_product"
     ):

@@ -139,3 +139,8 @@ def test_patience_ends(monkeypatch):
     with pytest.raises(OperationalError):
         faults.tried_again(partial(work, 2006))
     assert len(tries) >= 16
+
+
+def test_a_statement_that_is_too_long_is_about_its_rows():
+    assert faults.is_about_a_row(OperationalError(faults.PACKET_TOO_LARGE, "too big"))
+    assert not faults.is_about_a_row(OperationalError(2006, "gone"))
