@@ -146,10 +146,20 @@ class StreamExecution:
         return batches(self.attempt.feed, self.stream, place, seen, size=size, limit=limit)
 
     def _recall(self, place: Place) -> None:
-        """Where the run goes on in the middle, find the repeats among the rows before it again."""
-        if place.read and self.matcher.has_repeats():
+        """Where the run goes on in the middle, find again what waits among the rows before it.
+
+        That is the repeats, and the rejected records that may land once all has been read.
+        """
+        if not place.read:
+            return
+        rejected = self.run.issues.filter(stream=self.stream.name, code__in=WAITING)
+        waiting = set(rejected.values_list("position", flat=True)[:_MAX_WAITING])
+        if waiting or self.matcher.has_repeats():
             for batch in self._batches(Place(), place.read, Observation()):
                 self.repeats.put(self.matcher.repeated(batch.rows))
+                for position, payload in batch.rows:
+                    if position in waiting and not isinstance(payload, BadRow):
+                        self.waiting[self.target.identify(payload)] = (position, payload)
 
     def _settle(self, place: Place) -> None:
         """Second thoughts, once all has been read: last copies, and records that had to wait."""

@@ -144,3 +144,18 @@ def test_patience_ends(monkeypatch):
 def test_a_statement_that_is_too_long_is_about_its_rows():
     assert faults.is_about_a_row(OperationalError(faults.PACKET_TOO_LARGE, "too big"))
     assert not faults.is_about_a_row(OperationalError(2006, "gone"))
+
+
+def test_a_record_that_waits_for_another_is_remembered_where_the_run_is_left_off(shop):
+    """Two records pass a key on; the first can take it only once the second has let go."""
+    shop.batch_size = 1
+    shop.rows = {"products": [product(1), product(2)]}
+    shop.sync()
+    shop.rows = {"products": [product(1, sku="SKU-2"), product(2, sku="SKU-3")]}
+    shop.configure()
+    run, _ = request_run("shop")
+    run = execute(run.pk, pause=lambda: True)
+    assert run.counts_of("products")["rejected"] == 1
+    run = execute(run.pk)
+    counts = {name: n for name, n in run.counts_of("products").items() if n}
+    assert (run.status, counts) == ("succeeded", {"read": 2, "updated": 2})
