@@ -33,6 +33,8 @@ stack: $(VENV)/.mysql
 
 bench: $(VENV)/.test
 	@$(BIN)/python benchmarks/reading.py $(ARGS)
+	@$(BIN)/python benchmarks/syncing.py $(ARGS)
+	@$(BIN)/python benchmarks/duplicates.py --rows 20000
 
 fuzz: $(VENV)/.fuzz
 	@$(BIN)/python fuzz/run.py $(ARGS)

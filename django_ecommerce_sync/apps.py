@@ -13,12 +13,14 @@ class EcommerceSyncConfig(AppConfig):
 
     def ready(self) -> None:
         # Checks and receivers need the models, which exist only from here on.
-        from . import checks
+        from . import checks, orders
         from .feeds import redaction
-        from .sync import links
+        from .sync import links, runs
 
         register(checks.check_settings)
         register(checks.check_database, Tags.database)
         register(checks.check_deployment, Tags.security, deploy=True)
         links.connect()
+        runs.connect()
         redaction.install()
+        orders.connect()

@@ -25,8 +25,16 @@ class Settings:
     TASK_SECONDS: int = 300
     #: Attempts without progress before a run is given up.
     MAX_ATTEMPTS: int = 3
+    #: Whether every change of a synced row is recorded: what, when, and by which feed or person.
+    CHANGE_LOG: bool = False
+    #: Days the record of a change is kept by ``ecommerce_sync prune``.
+    KEEP_CHANGES_DAYS: int = 90
+    #: Whether a field that a person edits in the admin is pinned by that.
+    PIN_EDITS: bool = False
     #: Days a finished run and its issues are kept by ``ecommerce_sync prune``.
     KEEP_RUNS_DAYS: int = 90
+    #: Days a merge can be undone: then ``prune`` deletes what the merged row was like.
+    KEEP_MERGES_DAYS: int = 90
     #: Whether feeds may be read from private and reserved addresses.
     ALLOW_PRIVATE_ADDRESSES: bool = False
     #: Overrides for the API; docs/reference/settings.md lists the keys.

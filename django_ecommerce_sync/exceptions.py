@@ -5,6 +5,12 @@ EcommerceSyncError
 │   └── FeedNotFound        no feed has that alias
 ├── AlreadyRunning          another run holds the feed: nothing starts
 ├── MergeRefused            two rows cannot become one, or two again: nothing is written
+├── RetryRefused            what is to be retried is not there: nothing starts
+├── OrderRefused            an order's state does not allow it: nothing is written
+│   ├── TransitionNotAllowed  its table has no such move
+│   ├── OrderLocked           that part of it cannot be changed, or it cannot be deleted
+│   └── InsufficientStock     a product has fewer units than are wanted
+├── HistoryIsFinal          an entry of a history would be changed or deleted
 ├── LeaseLost               another worker took the run over: this one stops, writing nothing
 ├── FeedError               the feed cannot be read: the run fails
 │   └── FeedUnreachable     no answer, or no permission: the run fails, a later one may succeed
@@ -13,6 +19,8 @@ EcommerceSyncError
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -45,6 +53,69 @@ class MergeRefused(EcommerceSyncError):
         super().__init__(message)
         self.code = code
         self.message = message
+
+
+class RetryRefused(EcommerceSyncError):
+    """What was asked to be retried is not there; ``issues`` are the numbers that do not exist."""
+
+    def __init__(self, message: str, issues: Sequence[int] = ()) -> None:
+        super().__init__(message)
+        self.issues = issues
+
+
+class OrderRefused(EcommerceSyncError):
+    """The state of an order, or of the stock, does not allow it; ``code`` is for programs."""
+
+    code = "refused"
+
+
+class TransitionNotAllowed(OrderRefused):
+    """No such move leads away from the order's present state; ``allowed`` has those that do.
+
+    ``field`` is the column that was to be changed by itself, or ``to``.
+    """
+
+    code = "transition_not_allowed"
+
+    def __init__(self, message: str, allowed: Sequence[str], field: str = "to") -> None:
+        super().__init__(message)
+        self.allowed = list(allowed)
+        self.field = field
+
+
+class OrderLocked(OrderRefused):
+    """The order is too far on its way for that; ``fields`` names what cannot be changed."""
+
+    def __init__(self, code: str, message: str, fields: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.code = code
+        self.fields = list(fields)
+
+
+@dataclass(frozen=True, slots=True)
+class Shortage:
+    """A product of which fewer units are free than an order wants."""
+
+    sku: str
+    wanted: int
+    available: int
+
+    def __str__(self) -> str:
+        return f"{self.sku}: {self.wanted} wanted, {self.available} available."
+
+
+class InsufficientStock(OrderRefused):
+    """Products have fewer units than are wanted; ``shortages`` has each of them."""
+
+    code = "insufficient_stock"
+
+    def __init__(self, shortages: Sequence[Shortage]) -> None:
+        super().__init__(" ".join(map(str, shortages)))
+        self.shortages = list(shortages)
+
+
+class HistoryIsFinal(EcommerceSyncError):
+    """An entry of a history is written once, and goes only with what it tells about."""
 
 
 class LeaseLost(EcommerceSyncError):

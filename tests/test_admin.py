@@ -1,5 +1,7 @@
 """The admin: every page, for everyone who may see it and nobody else."""
 
+import re
+from html import unescape
 from html.parser import HTMLParser
 
 import pytest
@@ -19,6 +21,7 @@ from django_ecommerce_sync.models import (
     OrderLine,
     Product,
     RevokedToken,
+    SyncChange,
     SyncIssue,
     SyncLink,
     SyncRun,
@@ -30,8 +33,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 EVIL = "<script>alert(1)</script>"
 EVIL_ATTRIBUTE = '"><img src=x onerror=alert(1)>'
-MODELS = (Product, Customer, Order, SyncRun, SyncIssue, SyncLink, SyncSchedule)
-HISTORY = (SyncRun, SyncIssue, SyncLink)
+MODELS = (Product, Customer, Order, SyncRun, SyncIssue, SyncLink, SyncChange, SyncSchedule)
+HISTORY = (SyncRun, SyncIssue, SyncLink, SyncChange)
 STREAMS = [Stream("products", fields={"sku": "sku", "price": "price"})]
 RUNS = reverse("admin:ecommerce_sync_syncrun_changelist")
 SYNC_NOW = reverse("admin:ecommerce_sync_syncrun_sync_now")
@@ -111,7 +114,15 @@ def rows():
             object_id=str(product.pk),
             first_run=run.pk,
             last_changed_run=run.pk,
-            last_seen_run=run.pk,
+        ),
+        SyncChange: SyncChange.objects.create(
+            feed=EVIL,
+            stream=EVIL,
+            run=run.pk,
+            model="ecommerce_sync.product",
+            object_id=str(product.pk),
+            action="updated",
+            fields={EVIL: [EVIL, EVIL_ATTRIBUTE]},
         ),
         SyncSchedule: SyncSchedule.objects.create(feed=EVIL, cron="0 5 * * *", last_run=run),
     }
@@ -333,6 +344,57 @@ class TestPermission:
         assert "cancel_selected" not in viewer.get(RUNS).content.decode()
 
 
+class TestRejectedRows:
+    @pytest.fixture
+    def issues(self, operator):
+        for feed in ("depot", "shop", "depot"):
+            rows = SyncRun.objects.create(feed=feed, slot=None, status="partial")
+            issue = {"run": rows, "feed": feed, "stream": "products", "external_id": "B"}
+            SyncIssue.objects.create(**issue, code="required", message="Needed.")
+        return list(SyncIssue.objects.order_by("pk"))
+
+    def retry(self, client, issues):
+        data = {"action": "retry_selected", "_selected_action": [issue.pk for issue in issues]}
+        return client.post(page(SyncIssue), data, follow=True)
+
+    def test_are_retried_alone(self, operator, issues):
+        response = self.retry(operator, issues[:1])
+        run = SyncRun.objects.latest("pk")
+        assert (run.retry_of, run.retry_choice) == (issues[0].run, {"issues": [issues[0].pk]})
+        assert (run.trigger, run.requested_by) == ("admin", operator.user)
+        assert response.redirect_chain[0][0] == page(SyncRun, run)
+
+    def test_of_several_runs_are_retried_with_a_run_for_each_feed(self, operator, issues):
+        self.retry(operator, issues)
+        depot, shop = SyncRun.objects.order_by("-pk")[:2][::-1]
+        assert (depot.feed, depot.retry_choice) == (
+            "depot",
+            {"issues": [issues[0].pk, issues[2].pk]},
+        )
+        assert (shop.feed, shop.retry_choice) == ("shop", {"issues": [issues[1].pk]})
+        assert depot.retry_of == issues[2].run
+
+    def test_that_have_landed_are_not(self, operator, issues):
+        SyncIssue.objects.update(state="resolved")
+        assert "None of these rows is open." in self.retry(operator, issues).content.decode()
+        assert SyncRun.objects.count() == 3
+
+    def test_too_many_are_refused(self, operator, issues, monkeypatch):
+        monkeypatch.setattr("django_ecommerce_sync.sync.retries.MAX_CHOSEN", 2)
+        assert "at most 2 can be chosen" in self.retry(operator, issues).content.decode()
+        assert SyncRun.objects.count() == 3
+
+    def test_need_run_sync(self, viewer, issues):
+        self.retry(viewer, issues)
+        assert SyncRun.objects.count() == 3
+
+    def test_tell_what_has_arrived(self, operator, issues):
+        run = SyncRun.objects.create(feed="depot", slot=None)
+        SyncIssue.objects.update(arrived_at=timezone.now(), retried_in=run.pk)
+        html = operator.get(page(SyncIssue, issues[0])).content.decode()
+        assert f'<a href="{page(SyncRun, run)}">{run.pk}</a>' in html
+
+
 class TestRunPage:
     def rejected_run(self, operator):
         operator.post(SYNC_NOW, {"feed": "depot"})
@@ -361,6 +423,52 @@ class TestRunPage:
         again = SyncRun.objects.latest("pk")
         assert (again.retry_of, again.status) == (run, "succeeded")
         assert Product.objects.get().sku == "B"
+
+    def test_repeats_are_told_together_with_a_link_to_them(self, operator):
+        run = self.rejected_run(operator)
+        issue = {"run": run, "feed": "depot", "stream": "orders", "code": "required"}
+        for field in ("lines[0].sku", "lines[12].sku", "lines[1].skus", "linesXsku"):
+            SyncIssue.objects.create(**issue, field=field, message=EVIL, position=5)
+        html = operator.get(page(SyncRun, run)).content.decode()
+        found = re.findall(rf'href="({page(SyncIssue)}\?[^"]*code=[^"]*)">(\d+)</a>', html)
+        shown = [(n, operator.get(unescape(address)).context["cl"]) for address, n in found]
+        fields = [(n, sorted(issue.field for issue in cl.result_list)) for n, cl in shown]
+        assert fields == [
+            ("2", ["lines[0].sku", "lines[12].sku"]),
+            ("1", ["linesXsku"]),
+            ("1", ["lines[1].skus"]),
+            ("1", ["price"]),
+        ]
+        assert EVIL not in html
+
+    def test_a_group_is_retried_alone(self, operator, settings):
+        settings.ECOMMERCE_SYNC["FEEDS"]["depot"]["OPTIONS"]["rows"] = {
+            "products": [{"sku": "B", "price": "x"}, {"sku": "", "price": "1"}]
+        }
+        run = self.rejected_run(operator)
+        group = {"stream": "products", "code": "invalid_decimal", "field": "price"}
+        html = operator.get(page(SyncRun, run)).content.decode()
+        assert all(f'name="{name}" value="{value}"' in html for name, value in group.items())
+        operator.post(reverse("admin:ecommerce_sync_syncrun_retry", args=[run.pk]), group)
+        again = SyncRun.objects.latest("pk")
+        assert (again.retry_of, again.retry_choice) == (run, group)
+        assert again.counts["products"]["read"] == 1
+        assert "code: invalid_decimal" in operator.get(page(SyncRun, again)).content.decode()
+
+    def test_a_group_that_is_not_there_starts_nothing(self, operator):
+        run = self.rejected_run(operator)
+        address = reverse("admin:ecommerce_sync_syncrun_retry", args=[run.pk])
+        response = operator.post(address, {"code": "nope"}, follow=True)
+        assert response.redirect_chain[0][0] == page(SyncRun, run)
+        assert "no open rejected row like that" in response.content.decode()
+        assert SyncRun.objects.count() == 1
+
+    def test_rows_that_have_landed_are_not_offered_again(self, operator):
+        run = self.rejected_run(operator)
+        run.issues.update(state="resolved")
+        html = operator.get(page(SyncRun, run)).content.decode()
+        assert "0 open" in html
+        assert reverse("admin:ecommerce_sync_syncrun_retry", args=[run.pk]) not in html
 
     def test_retry_as_an_action(self, operator):
         run = self.rejected_run(operator)

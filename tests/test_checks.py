@@ -74,6 +74,7 @@ def test_a_sound_setting_has_no_complaints(found):
         LEASE_SECONDS=60,
         MAX_ATTEMPTS=3,
         KEEP_RUNS_DAYS=30,
+        KEEP_MERGES_DAYS=30,
         ALLOW_PRIVATE_ADDRESSES=False,
         API={},
     )
@@ -322,3 +323,72 @@ def test_rows_can_be_archived_where_the_model_has_a_place_for_it(stream):
 def test_the_deployment_check_runs_with_deploy_only():
     assert check_deployment in checks.registry.registry.get_checks(include_deployment_checks=True)
     assert check_deployment not in checks.registry.registry.get_checks()
+
+
+@pytest.mark.parametrize(
+    ("declared", "said"),
+    [
+        ({"PRIORITY": "high"}, ("E020", "'high'")),
+        ({"PRIORITY": True}, ("E020", "True")),
+        ({"POLICY": "fill"}, ("E021", "dict of dicts")),
+        ({"POLICY": {"products": "fill"}}, ("E021", "dict of dicts")),
+        ({"POLICY": {"product": {"price": "fill"}}}, ("E021", "'product'")),
+        ({"POLICY": {"products": {"prize": "fill"}}}, ("E021", "did you mean 'price'?")),
+        ({"POLICY": {"products": {"price": "filled"}}}, ("E021", "did you mean 'fill'?")),
+    ],
+)
+def test_who_owns_a_field_is_checked(found, declared, said):
+    number, words = said
+    bad = entry(found, BACKEND=MEMORY, OPTIONS={"streams": [PRODUCTS]}, **declared)
+
+    assert words in bad[number].msg
+
+
+def test_a_feeds_own_policy_is_checked(stream):
+    bad = stream("products", fields={"sku": "sku"}, policy={"sku": "sometimes"})
+
+    assert "'sometimes'" in bad["E021"].msg
+    assert "E021" not in stream("products", fields={"sku": "sku"}, policy={"sku": "create"})
+
+
+def test_a_sound_table_of_states(found):
+    table = {"pending": ["paid", "cancelled"], "completed": ()}
+    assert found(API={"ORDER_TRANSITIONS": table, "ORDER_STOCK": "backorder"}) == {}
+
+
+@pytest.mark.parametrize(
+    ("table", "number", "text", "hint"),
+    [
+        ({"pendign": ["paid"]}, "E024", "a row for 'pendign'", "Did you mean 'pending'?"),
+        ({"paid": ["shipped"]}, "E024", "a row for 'paid'", "It is a payment_status; the rows"),
+        ({3: ["shipped"]}, "E024", "a row for 3", "There is: cancelled"),
+        ({"pending": ["payed"]}, "E025", "leads to 'payed'", "Did you mean 'paid'?"),
+        ({"pending": ["unknown"]}, "E025", "leads to 'unknown'", "There is: authorized,"),
+        ({"pending": [["paid"]]}, "E025", "leads to ['paid']", "Did you mean 'paid'?"),
+        ({"pending": "paid"}, "E023", "['pending'] must be a list", "For example: 'processing'"),
+        ([("pending", ["paid"])], "E023", "must be a dict", 'Give it rows, {"pending"'),
+    ],
+)
+def test_a_table_with_a_mistake(found, table, number, text, hint):
+    message = found(API={"ORDER_TRANSITIONS": table})[number]
+    assert "ECOMMERCE_SYNC['API']['ORDER_TRANSITIONS']" in message.msg
+    assert text in message.msg
+    assert message.hint.startswith(hint)
+
+
+@pytest.mark.parametrize(
+    ("policy", "hint"), [("of", "Did you mean 'off'?"), (None, "There is: backorder, off, strict.")]
+)
+def test_an_unknown_stock_policy(found, policy, hint):
+    message = found(API={"ORDER_STOCK": policy})["E022"]
+    assert (f"is {policy!r}" in message.msg, message.hint) == (True, hint)
+
+
+@pytest.mark.parametrize(
+    ("find", "text"),
+    [("nowhere.customer", "cannot be imported: No module"), ("django.VERSION", "is no function")],
+)
+def test_a_customer_nobody_finds(found, find, text):
+    assert text in found(API={"CUSTOMER_OF_USER": find})["E026"].msg
+    assert found(API={"CUSTOMER_OF_USER": "django.setup"}) == {}
+    assert found(API={"CUSTOMER_OF_USER": len}) == {}

@@ -29,7 +29,16 @@ from django_ecommerce_sync.feeds import (
 from django_ecommerce_sync.management.subcommands.console import printable
 from django_ecommerce_sync.management.subcommands.outcomes import exit_code, worst
 from django_ecommerce_sync.management.subcommands.progress import Bars
-from django_ecommerce_sync.models import COUNTS, Customer, Product, SyncIssue, SyncRun, SyncSchedule
+from django_ecommerce_sync.models import (
+    COUNTS,
+    Customer,
+    Merge,
+    Product,
+    SyncIssue,
+    SyncRun,
+    SyncSchedule,
+)
+from django_ecommerce_sync.sync.merging import merge
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -361,9 +370,102 @@ class TestIssues:
         assert [row["position"] for row in rows] == ["1", "2"]
 
     def test_text_is_safe_for_a_terminal(self, run):
-        out = command("issues", str(run.pk))[1]
+        out = command("issues", str(run.pk), "--all")[1]
         assert "products.price  plain at 2  invalid_decimal: This is no number." in out
         assert "\x1b" not in out
+        out = command("issues", str(run.pk))[1]
+        assert "\x1b" not in out
+
+    def test_text_tells_repeats_together(self, run):
+        issue = {"run": run, "feed": "shop", "stream": "orders", "code": "required"}
+        for number, field in enumerate(("lines[0].sku", "lines[17].sku", "order_date"), start=7):
+            SyncIssue.objects.create(
+                **issue, position=number, external_id=f"o{number}", field=field, message="Needed."
+            )
+        SyncIssue.objects.filter(position=8).update(state="resolved")
+        SyncIssue.objects.filter(key="plain").update(message="That is none.")
+        code, out, err = command("issues", str(run.pk))
+        assert code == 0
+        assert out.splitlines() == [
+            "2 × orders.lines[].sku: Needed. [1 landed since]",
+            "    required, first o7 at 7",
+            "2 × products.price: invalid_decimal, for example: This is no number.",
+            "    invalid_decimal, first =1+1 at 1 (\\x1b[2J)",
+            "1 × orders.order_date: Needed.",
+            "    required, first o9 at 9",
+        ]
+        assert f"issues {run.pk} --all" in err
+
+    def test_groups_are_a_document_of_their_own(self, run):
+        code, (group,) = document("issues", str(run.pk), "--groups")
+        first = run.issues.first()
+        assert (code, group) == (
+            0,
+            {
+                "stream": "products",
+                "field": "price",
+                "code": "invalid_decimal",
+                "count": 2,
+                "open": 2,
+                "message": "This is no number.",
+                "example": {
+                    "id": first.pk,
+                    "position": 1,
+                    "external_id": "",
+                    "key": "=1+1",
+                    "field": "price",
+                    "excerpt": "\x1b[2J",
+                },
+            },
+        )
+        assert "no table of rows" in usage("issues", str(run.pk), "--groups", "--format", "csv")
+
+    def test_a_run_without_rejects_has_no_groups(self, feeds):
+        run = SyncRun.objects.create(feed="shop")
+        assert command("issues", str(run.pk)) == (0, "", "")
+
+
+class TestRetry:
+    @pytest.fixture
+    def run(self, feeds):
+        rows = [{"sku": "A", "price": "x"}, {"sku": "B", "price": "x"}, {"price": "1"}]
+        feeds(shop=rows)
+        command("run")
+        feeds(
+            shop=[{"sku": "A", "price": "1"}, {"sku": "B", "price": "2"}, {"sku": "C", "price": 3}]
+        )
+        return SyncRun.objects.get()
+
+    @pytest.mark.parametrize(
+        ("choice", "landed"),
+        [
+            ([], "ABC"),
+            (["--code", "invalid_decimal"], "AB"),
+            (["--field", "price"], "AB"),
+            (["--stream", "products", "--code", "invalid_key"], "C"),
+        ],
+    )
+    def test_lands_what_fits(self, run, choice, landed):
+        code, (retried,) = document("retry", str(run.pk), *choice)
+        assert (code, retried["streams"]["products"]["read"]) == (0, len(landed))
+        assert "".join(Product.objects.order_by("sku").values_list("sku", flat=True)) == landed
+        assert run.issues.filter(state="open").count() == 3 - len(landed)
+
+    def test_lands_the_rows_named(self, run):
+        pks = run.issues.order_by("position").values_list("pk", flat=True)
+        document("retry", str(run.pk), "--issue", str(pks[1]), "--issue", str(pks[2]))
+        assert sorted(Product.objects.values_list("sku", flat=True)) == ["B", "C"]
+        shown = document("show", str(SyncRun.objects.latest("pk").pk))[1]
+        assert shown["retry_choice"] == {"issues": [pks[1], pks[2]]}
+
+    def test_what_is_not_there_is_a_usage_error(self, run):
+        other = SyncIssue.objects.create(
+            run=SyncRun.objects.create(feed="other"), feed="other", stream="x", code="x"
+        )
+        said = usage("retry", str(run.pk), "--issue", str(other.pk), str(10**30))
+        assert f"Run {run.pk} has no rejected row {other.pk}, {10**30}." in said
+        assert "no open rejected row like that" in usage("retry", str(run.pk), "--code", "nope")
+        assert not SyncRun.objects.filter(retry_of=run).exists()
 
 
 class TestFeeds:
@@ -630,7 +732,7 @@ class TestPrune:
         other = self.run(300, feed="other")
         SyncIssue.objects.create(run=old, feed="shop", stream="products", code="x", message="x")
         code, deleted = document("prune")
-        assert (code, deleted) == (0, {"runs": 2, "issues": 1, "days": 90})
+        assert (code, deleted) == (0, {"runs": 2, "issues": 1, "days": 90, "merges": 0})
         assert set(SyncRun.objects.all()) == {last, young, other}
         assert failed not in SyncRun.objects.all()
 
@@ -641,6 +743,17 @@ class TestPrune:
         settings.ECOMMERCE_SYNC["KEEP_RUNS_DAYS"] = 30
         assert "Deleted 0 runs" in command("prune")[1]
         assert "Deleted 1 runs" in command("prune", "--days", "15")[1]
+
+    def test_old_merges_can_no_longer_be_undone(self, feeds, settings):
+        feeds()
+        one, two = (Customer.objects.create(email=f"{name}@example.com") for name in "ab")
+        record = merge(one, two)
+        Merge.objects.update(merged_at=timezone.now() - timedelta(days=50))
+        assert document("prune", "--days", "1")[1]["merges"] == 0
+        settings.ECOMMERCE_SYNC["KEEP_MERGES_DAYS"] = 30
+        assert "1 merges older than 30 days can no longer be undone" in command("prune")[1]
+        record.refresh_from_db()
+        assert record.row == {}
 
     def test_active_runs_stay(self, feeds):
         feeds()

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 REFERENCE = ROOT / "docs" / "reference"
 #: Columns that every table of its kind has, described once.
-COMMON = {"id", "archived_at", "version", "created_at", "updated_at"}
+COMMON = {"id", "archived_at", "pinned", "version", "created_at", "updated_at"}
 
 
 def names(page: Path) -> str:

@@ -17,6 +17,7 @@ import pytest
 from django.core.management import call_command
 
 from django_ecommerce_sync.feeds import (
+    Archive,
     Attributes,
     Const,
     CSVFeed,
@@ -68,10 +69,10 @@ def money(value, places=2):
 def sync(settings):
     """Configure a feed, run it, and check that its counts add up."""
 
-    def sync(backend, alias="real", **options):
+    def sync(backend, alias="real", allow_shrink=False, **options):
         feed = {"BACKEND": backend, "OPTIONS": options}
         settings.ECOMMERCE_SYNC = {**settings.ECOMMERCE_SYNC, "FEEDS": {alias: feed}}
-        run, _ = request_run(alias)
+        run, _ = request_run(alias, allow_shrink=allow_shrink)
         run = execute(run.pk)
         assert not run.error_code, run.error
         for counts in run.counts.values():
@@ -314,6 +315,34 @@ def test_mevlana_two_versions(sync):
     }
     assert {sku: stored[sku] for sku in expected} == expected
     assert_second_pass_is_still(sync, GoogleMerchant, url=str(second))
+
+
+def test_mevlana_archives_what_went_and_asks_about_most_of_it(sync, tmp_path):
+    first, second = sorted((FEEDS / "mevlana").glob("*.xml"))
+    archiving = {"missing": Archive(max_ratio=0.1)}
+    assert counts(sync(GoogleMerchant, url=str(first), **archiving))["created"] == 216
+    run = sync(GoogleMerchant, url=str(second), **archiving)
+    assert counts(run) == {"read": 218, "created": 2, "updated": 216}
+
+    run = sync(GoogleMerchant, url=str(first), **archiving)
+    assert counts(run) == {"read": 216, "updated": 216, "archived": 2}
+
+    whole = ET.parse(first)
+    channel = whole.find("channel")
+    kept = channel.findall("item")[::10]
+    for item in channel.findall("item"):
+        if item not in kept:
+            channel.remove(item)
+    tenth = tmp_path / "tenth.xml"
+    whole.write(tenth)
+    run = sync(GoogleMerchant, url=str(tenth), **archiving)
+    assert (run.status, run.counts_of("products")["archived"]) == ("partial", 0)
+    assert run.issues.get().code == "needs_attention"
+    assert Product.objects.filter(archived_at=None).count() == 216
+    assert sync(GoogleMerchant, url=str(tenth), **archiving).status == "partial"
+
+    run = sync(GoogleMerchant, url=str(tenth), allow_shrink=True, **archiving)
+    assert run.counts_of("products")["archived"] == 216 - len(kept)
 
 
 # -- orders ----------------------------------------------------------------------------------

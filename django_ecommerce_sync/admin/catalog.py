@@ -25,6 +25,7 @@ class ProductAdmin(SyncedAdmin):
         "updated_at",
     )
     list_filter = ("status", "availability", ("archived_at", admin.EmptyFieldListFilter))
+    readonly_fields = (*SyncedAdmin.readonly_fields, "reserved_count")
     search_fields = ("sku", "name", "gtin", "mpn", "brand")
     search_help_text = _("SKU, name, GTIN, MPN or brand")
     ordering = ("-updated_at", "-id")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
@@ -17,23 +18,55 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
 from ..conf import settings
-from ..exceptions import ConfigurationError
-from ..models import SyncRun
-from ..sync import cancel, dispatch, request_run, retry
-from .base import DetailAdmin
+from ..exceptions import ConfigurationError, RetryRefused
+from ..models import SyncIssue, SyncRun
+from ..sync import cancel, dispatch, request_run, retry, retry_rows
+from .base import DetailAdmin, HistoryAdmin
 
-#: Asks for a run: the run, and whether it is new.
-Wish = Callable[[], tuple[SyncRun, bool]]
+#: Asks for runs: each run, and whether it is new.
+Wish = Callable[[], Sequence[tuple[SyncRun, bool]]]
 
 
-class RunControls(DetailAdmin):
-    """What a person may do with runs, as buttons and as actions of the list."""
-
-    actions = ("retry_selected", "cancel_selected")
+class StartsRuns(HistoryAdmin):
+    """Pages from which runs can be started."""
 
     def has_run_sync_permission(self, request: HttpRequest) -> bool:
         """Whether the user may start, stop and retry runs."""
         return request.user.has_perm("ecommerce_sync.run_sync")
+
+    def _start(self, request: HttpRequest, wishes: Iterable[Wish]) -> list[SyncRun]:
+        """Request the runs, hand over what is new, and say how that went; returns them."""
+        runs = []
+        for wish in wishes:
+            try:
+                requested = wish()
+            except (ConfigurationError, RetryRefused) as error:
+                self.message_user(request, str(error), messages.ERROR)
+                continue
+            for run, new in requested:
+                runs.append(run)
+                self.message_user(request, *(handed_over(run) if new else busy(run)))
+        return runs
+
+
+class IssueControls(StartsRuns):
+    """What a person may do with rejected rows."""
+
+    actions = ("retry_selected",)
+
+    @admin.action(description=_("Retry these rows"), permissions=["run_sync"])
+    def retry_selected(
+        self, request: HttpRequest, issues: QuerySet[SyncIssue]
+    ) -> HttpResponse | None:
+        wish = partial(retry_rows, issues, **asked_by(request))
+        runs = self._start(request, [wish])
+        return redirect_to(runs[0].pk) if len(runs) == 1 else None
+
+
+class RunControls(DetailAdmin, StartsRuns):
+    """What a person may do with runs, as buttons and as actions of the list."""
+
+    actions = ("retry_selected", "cancel_selected")
 
     def get_urls(self) -> list[URLPattern]:
         site = self.admin_site
@@ -62,27 +95,31 @@ class RunControls(DetailAdmin):
         if feed and feed not in settings.FEEDS:
             self.message_user(request, gettext("No such feed is configured."), messages.ERROR)
             return redirect_to_list()
-        wishes = [
-            partial(
-                request_run,
-                alias,
-                dry_run="dry_run" in request.POST,
-                trigger="admin",
-                requested_by=request.user,
-            )
-            for alias in ([feed] if feed else settings.FEEDS)
-        ]
-        return self._start(request, wishes)
+        options = {"dry_run": "dry_run" in request.POST, **asked_by(request)}
+        return self._shown(
+            request,
+            [
+                partial(one, request_run, alias, **options)
+                for alias in ([feed] if feed else settings.FEEDS)
+            ],
+        )
 
     @method_decorator(require_POST)
     def retry_run(self, request: HttpRequest, run_id: int) -> HttpResponse:
-        """Apply the rejected rows of a run once more."""
+        """Apply the rejected rows of a run once more, or those of one group."""
         self._must_be_allowed(request)
-        return self._retry(request, [get_object_or_404(SyncRun, pk=run_id)])
+        run = get_object_or_404(SyncRun, pk=run_id)
+        group = {
+            name: request.POST[name] for name in ("stream", "code", "field") if name in request.POST
+        }
+        wish = partial(one, retry, run, **group, **asked_by(request))
+        runs = self._start(request, [wish])
+        return redirect_to(runs[0].pk if runs else run_id)
 
-    def _retry(self, request: HttpRequest, runs: Iterable[SyncRun]) -> HttpResponse:
-        wishes = [partial(retry, run, trigger="admin", requested_by=request.user) for run in runs]
-        return self._start(request, wishes)
+    def _shown(self, request: HttpRequest, wishes: Sequence[Wish]) -> HttpResponse:
+        """Start runs and show the only one, or the list of them."""
+        runs = self._start(request, wishes)
+        return redirect_to(runs[0].pk) if len(wishes) == len(runs) == 1 else redirect_to_list()
 
     @method_decorator(require_POST)
     def cancel_run(self, request: HttpRequest, run_id: int) -> HttpResponse:
@@ -94,19 +131,6 @@ class RunControls(DetailAdmin):
     def _must_be_allowed(self, request: HttpRequest) -> None:
         if not self.has_run_sync_permission(request):
             raise PermissionDenied
-
-    def _start(self, request: HttpRequest, wishes: Sequence[Wish]) -> HttpResponse:
-        """Request each run, hand over what is new, say how that went, and show it."""
-        runs = []
-        for wish in wishes:
-            try:
-                run, new = wish()
-            except ConfigurationError as error:
-                self.message_user(request, str(error), messages.ERROR)
-                continue
-            runs.append(run)
-            self.message_user(request, *(handed_over(run) if new else busy(run)))
-        return redirect_to(runs[0].pk) if len(wishes) == len(runs) == 1 else redirect_to_list()
 
     def _cancelled(self, request: HttpRequest, runs: Iterable[SyncRun]) -> None:
         number = 0
@@ -120,11 +144,22 @@ class RunControls(DetailAdmin):
 
     @admin.action(description=_("Retry the rejected rows"), permissions=["run_sync"])
     def retry_selected(self, request: HttpRequest, runs: QuerySet[SyncRun]) -> HttpResponse:
-        return self._retry(request, runs)
+        wishes = [partial(one, retry, run, **asked_by(request)) for run in runs]
+        return self._shown(request, wishes)
 
     @admin.action(description=_("Cancel"), permissions=["run_sync"])
     def cancel_selected(self, request: HttpRequest, runs: QuerySet[SyncRun]) -> None:
         self._cancelled(request, runs)
+
+
+def one(wish: Callable[..., tuple[SyncRun, bool]], *args: Any, **kwargs: Any) -> Any:
+    """A wish for a single run, as a list of them."""
+    return [wish(*args, **kwargs)]
+
+
+def asked_by(request: HttpRequest) -> dict[str, Any]:
+    """Where a run came from and whose wish it was."""
+    return {"trigger": "admin", "requested_by": request.user}
 
 
 def handed_over(run: SyncRun) -> tuple[str, int]:

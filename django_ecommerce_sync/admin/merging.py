@@ -251,7 +251,16 @@ def chosen(request: HttpRequest, model: type[models.Model], first_survives: bool
 @admin.register(Merge)
 class MergeAdmin(MergingAdmin):
     change_form_template = "admin/ecommerce_sync/merge/change_form.html"
-    list_display = ("id", "kind", "other_id", "survivor", "merged_at", "merged_by", "undone_at")
+    list_display = (
+        "id",
+        "kind",
+        "other_id",
+        "survivor",
+        "merged_at",
+        "merged_by",
+        "undone_at",
+        "can_be_undone",
+    )
     list_filter = (KindFilter, ("undone_at", admin.EmptyFieldListFilter))
     list_select_related = ("merged_by",)
     date_hierarchy = "merged_at"
@@ -267,6 +276,7 @@ class MergeAdmin(MergingAdmin):
         "merged_by",
         "undone_at",
         "undone_by",
+        "expired_at",
     )
     readonly_fields = ("kind", "survivor", "changed", "moved_rows")
 
@@ -282,10 +292,14 @@ class MergeAdmin(MergingAdmin):
 
     def about(self, request: HttpRequest, record: Merge) -> dict[str, Any]:
         """Whether there is something to undo, and somebody who may."""
-        may_undo = record.undone_at is None and self.has_change_rows_permission(
+        may_undo = record.can_be_undone and self.has_change_rows_permission(
             request, record, "change", "add"
         )
         return {"may_undo": may_undo}
+
+    @admin.display(description=_("can be undone"), boolean=True)
+    def can_be_undone(self, record: Merge) -> bool:
+        return record.can_be_undone
 
     @method_decorator(require_POST)
     def undo_merge(self, request: HttpRequest, pk: int) -> HttpResponse:

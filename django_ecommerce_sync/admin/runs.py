@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
@@ -13,10 +15,12 @@ from django.utils.translation import gettext_lazy as _
 
 from ..conf import settings
 from ..models import COUNTS, SyncRun
+from ..sync import IssueGroup, issue_groups
 from .base import NOTHING, linked
 from .controls import RunControls
 
-#: Rejected rows shown on the page of a run; the list has all of them.
+#: Groups of rejected rows, and single ones, on the page of a run; the list has all of them.
+SHOWN_GROUPS = 20
 SHOWN_ISSUES = 50
 #: Seconds after which the page of a run that goes on may load itself again.
 REFRESH_SECONDS = 5
@@ -97,18 +101,21 @@ class SyncRunAdmin(RunControls):
 
     def about(self, request: HttpRequest, run: SyncRun) -> dict[str, Any]:
         issues = run.issues.order_by("pk")
-        number = issues.count()
+        groups = issue_groups(run)
+        number = sum(group.count for group in groups)
         return {
             "may_run": self.has_run_sync_permission(request),
             "counts": COUNTS,
             "count_rows": [
                 (stream, counts_of(run, stream), run.totals.get(stream)) for stream in run.counts
             ],
+            "groups": [(group, rows_of(run, group)) for group in groups[:SHOWN_GROUPS]],
+            "groups_hidden": max(0, len(groups) - SHOWN_GROUPS),
             "issues": issues[:SHOWN_ISSUES],
             "issue_number": number,
             "issues_hidden": max(0, number - SHOWN_ISSUES),
             "refresh": REFRESH_SECONDS if run.is_active and "refresh" in request.GET else 0,
-            "can_retry": number and not run.is_active,
+            "can_retry": any(group.open for group in groups) and not run.is_active,
         }
 
     @admin.display(description=_("status"), ordering="status")
@@ -147,7 +154,17 @@ class SyncRunAdmin(RunControls):
 
     @admin.display(description=_("retry of"))
     def retry_link(self, run: SyncRun) -> SafeString | str:
-        return linked(run.retry_of) if run.retry_of else NOTHING
+        first = linked(run.retry_of) if run.retry_of else NOTHING
+        only = ", ".join(f"{name}: {wish}" for name, wish in run.retry_choice.items())
+        return format_html("{} ({})", first, only) if only else first
+
+
+def rows_of(run: SyncRun, group: IssueGroup) -> str:
+    """The query by which the list of rejected rows shows those of a group."""
+    lines = re.escape(group.field).replace(r"\[\]", r"\[[0-9]+\]")
+    field = {"field__regex": f"^{lines}$"} if "[]" in group.field else {"field": group.field}
+    query = {"run__id__exact": run.pk, "stream": group.stream, "code": group.code, **field}
+    return urlencode(query)
 
 
 def counts_of(run: SyncRun, stream: str) -> list[int]:

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from django.utils.module_loading import import_string
 
-from ..conf import settings
+from ..orders.conf import OrderSettings
 
 #: Attempts in a period by scope; a project's own dict is laid over this one.
 DEFAULT_RATES: Mapping[str, str | None] = {
@@ -18,7 +18,7 @@ DEFAULT_RATES: Mapping[str, str | None] = {
 }
 
 
-class ApiSettings:
+class ApiSettings(OrderSettings):
     """Typed view of ``ECOMMERCE_SYNC["API"]``; classes are given by dotted path."""
 
     #: Who is asking; the first one names the scheme in ``WWW-Authenticate``.
@@ -42,17 +42,15 @@ class ApiSettings:
     MAX_EXPORT_ROWS: int = 100_000
     ACCESS_TOKEN_LIFETIME: timedelta = timedelta(minutes=5)
     REFRESH_TOKEN_LIFETIME: timedelta = timedelta(days=1)
+    #: ``user -> Customer | None``: whose orders somebody without rights may see, as their own.
+    CUSTOMER_OF_USER: str | None = None
     #: The title of the schema and of the Swagger page.
     TITLE: str = "E-commerce sync"
-
-    def __getattribute__(self, name: str) -> Any:
-        default = object.__getattribute__(self, name)
-        return settings.API.get(name, default)
 
     @classmethod
     def names(cls) -> list[str]:
         """Every key ``ECOMMERCE_SYNC["API"]`` may hold."""
-        return sorted(name for name in vars(cls) if name.isupper())
+        return sorted(name for name in dir(cls) if name.isupper())
 
 
 api_settings = ApiSettings()
@@ -67,3 +65,11 @@ def classes(name: str) -> list[type[Any]]:
 def throttle_rate(scope: str) -> str | None:
     """The rate of a scope, or None where it is not limited."""
     return {**DEFAULT_RATES, **api_settings.THROTTLE_RATES}[scope]
+
+
+def customer_of(user: Any) -> Any:
+    """The customer a user is, by the project's own function; None where it has none."""
+    find: Any = api_settings.CUSTOMER_OF_USER
+    if isinstance(find, str):
+        find = import_string(find)
+    return find(user) if find is not None and user.is_authenticated else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
@@ -33,17 +33,22 @@ def step(name: object) -> str:
 
 
 class FieldProblem(NamedTuple):
-    """What is wrong with one value: a JSON pointer into the body, a code, a sentence."""
+    """What is wrong with one value: a JSON pointer into the body, a code, a sentence.
+
+    ``extra`` holds what the sentence says, for programs.
+    """
 
     pointer: str
     code: str
     detail: Any
     location: str = "body"
+    extra: Mapping[str, Any] = {}
 
-    def as_dict(self) -> dict[str, str]:
+    def as_dict(self) -> dict[str, Any]:
         """The entry of ``errors``; ``in`` is there only for what is not in the body."""
         entry = {"pointer": self.pointer, "code": str(self.code), "detail": str(self.detail)}
-        return entry if self.location == "body" else {**entry, "in": self.location}
+        where = {} if self.location == "body" else {"in": self.location}
+        return {**entry, **where, **self.extra}
 
 
 class FieldsProblem(exceptions.APIException):
@@ -86,6 +91,12 @@ class Conflict(exceptions.APIException):
     status_code = HTTPStatus.CONFLICT
     default_detail = _("The request conflicts with what is stored.")
     default_code = "conflict"
+
+
+class ConflictingFields(FieldsProblem):
+    """The values are fine; the present state of things does not allow them."""
+
+    status_code = HTTPStatus.CONFLICT
 
 
 class BodyTooLarge(exceptions.APIException):
@@ -190,7 +201,7 @@ def _code(error: exceptions.APIException) -> str:
     return str(getattr(error.detail, "code", None) or error.default_code)
 
 
-def _detail(error: exceptions.APIException, errors: list[dict[str, str]]) -> str:
+def _detail(error: exceptions.APIException, errors: list[dict[str, Any]]) -> str:
     if errors:
         first = errors[0]
         name = first["pointer"].lstrip("/")

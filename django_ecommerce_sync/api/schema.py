@@ -21,14 +21,18 @@ from rest_framework.permissions import AllowAny
 from .. import __version__
 from ..models import (
     Availability,
+    CandidateState,
+    ChangeAction,
     CustomerStatus,
     FulfillmentStatus,
     IssueState,
+    OrderEventKind,
     OrderStatus,
     PaymentStatus,
     ProductStatus,
     RunStatus,
 )
+from ..orders import STATES
 from .conf import api_settings
 from .renderers import ProblemRenderer
 from .serializers.problems import ProblemSerializer
@@ -50,20 +54,26 @@ TAGS = {
     "orders": "What was bought.",
     "refresh": "Bring feeds up to date.",
     "sync-runs": "What is being brought in, what was, and what was rejected.",
+    "duplicates": "Customers and products that look like the same thing.",
+    "merges": "Rows that were merged into others, and taking that back.",
     "health": "For load balancers and monitors.",
 }
 _generator: Any = SchemaGenerator
 _ENUMS = (
     Availability,
+    CandidateState,
+    ChangeAction,
     CustomerStatus,
     FulfillmentStatus,
     IssueState,
+    OrderEventKind,
     OrderStatus,
     PaymentStatus,
     ProductStatus,
     RunStatus,
 )
 _ENUM_NAMES = {frozenset(enum.values): enum.__name__ for enum in _ENUMS}
+_ENUM_NAMES[frozenset(STATES)] = "OrderState"
 _VERBS = {
     "list": "List %(all)s",
     "create": "Create one %(one)s",

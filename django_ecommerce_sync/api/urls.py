@@ -10,7 +10,8 @@ from rest_framework.routers import SimpleRouter
 from .schema import Schema
 from .views.health import LiveView, NowhereView, ReadyView
 from .views.merging import DuplicateView, MergeView
-from .views.resources import CustomerView, OrderView, ProductView
+from .views.orders import OrderView
+from .views.resources import CustomerView, ProductView
 from .views.runs import RefreshView, SyncRunView
 from .views.schema import SchemaView
 from .views.tokens import RefreshTokenView, RevokeTokenView, SignInView, VerifyTokenView

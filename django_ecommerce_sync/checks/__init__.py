@@ -13,6 +13,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from ..conf import settings
 from .feeds import cron_complaint, feeds, plain_http
 from .messages import error, warning
+from .orders import orders
 from .values import installed, names, runner, values
 
 __all__ = [
@@ -34,6 +35,7 @@ def check_settings(**kwargs: Any) -> list[CheckMessage]:
         *values(configured),
         *runner(),
         *feeds(configured),
+        *orders(configured),
         *installed(),
     ]
 

@@ -11,12 +11,14 @@ from django.core.checks import CheckMessage
 from django.core.exceptions import FieldDoesNotExist
 from django.db import models
 
+from ..conf import settings
 from ..exceptions import ConfigurationError
 from ..feeds import Archive, FeedSource, HTTPFeed, Stream, get_feed
 from ..feeds.mapping import Lines
+from ..sync.ownership import policies_of
 from .messages import error, guess, warning
 
-ENTRY_KEYS = ("BACKEND", "OPTIONS", "SCHEDULE")
+ENTRY_KEYS = ("BACKEND", "OPTIONS", "SCHEDULE", "PRIORITY", "POLICY")
 #: As long as the column that keeps the alias.
 ALIAS_LENGTH = 64
 
@@ -64,6 +66,13 @@ def _entry(alias: Any, entry: Any) -> Iterator[CheckMessage]:
     if complaint:
         message = f"{place}['SCHEDULE'] is no cron line: {entry['SCHEDULE']!r}."
         yield error("011", message, f"{complaint} For example: */15 * * * *")
+    if type(entry.get("PRIORITY", 0)) is not int:
+        message = f"{place}['PRIORITY'] must be a whole number, not {entry['PRIORITY']!r}."
+        yield error("020", message, "The feed with the higher one goes first; the default is 0.")
+    policy = entry.get("POLICY", {})
+    if not isinstance(policy, Mapping) or not all(isinstance(p, Mapping) for p in policy.values()):
+        message = f"{place}['POLICY'] must be a dict of dicts."
+        yield error("021", message, 'For example: {"products": {"description": "create"}}.')
 
 
 def _feed(alias: str) -> Iterator[CheckMessage]:
@@ -81,6 +90,21 @@ def _feed(alias: str) -> Iterator[CheckMessage]:
         for complaint in complaints:
             yield error("013", f"Feed '{alias}': {complaint}", hint)
         yield from _streams(feed)
+        yield from _policies(feed)
+
+
+def _policies(feed: FeedSource) -> Iterator[CheckMessage]:
+    """Whether the policies, the feed's own and those of the settings, speak of what there is."""
+    names = [stream.name for stream in feed.streams]
+    for name in settings.FEEDS[feed.alias].get("POLICY", {}):
+        if name not in names:
+            message = f"Feed '{feed.alias}' has a policy for the stream '{name}'."
+            yield error("021", message, guess(name, names))
+    for stream in feed.streams:
+        try:
+            policies_of(feed.alias, stream)
+        except ConfigurationError as reason:
+            yield error("021", f"Feed '{feed.alias}': {reason}", "Mend the stream's policy.")
 
 
 def plain_http(configured: Mapping[Any, Any]) -> Iterator[CheckMessage]:

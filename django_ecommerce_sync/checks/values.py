@@ -24,6 +24,10 @@ TYPES: Mapping[str, type] = {
     "TASK_SECONDS": int,
     "MAX_ATTEMPTS": int,
     "KEEP_RUNS_DAYS": int,
+    "KEEP_MERGES_DAYS": int,
+    "CHANGE_LOG": bool,
+    "KEEP_CHANGES_DAYS": int,
+    "PIN_EDITS": bool,
     "ALLOW_PRIVATE_ADDRESSES": bool,
     "API": Mapping,
 }
@@ -33,6 +37,8 @@ RANGES: Mapping[str, tuple[int, int]] = {
     "TASK_SECONDS": (10, 86_400),
     "MAX_ATTEMPTS": (1, 100),
     "KEEP_RUNS_DAYS": (1, 36_500),
+    "KEEP_MERGES_DAYS": (1, 36_500),
+    "KEEP_CHANGES_DAYS": (1, 36_500),
 }
 TYPE_NAMES = {Mapping: "a dict", str: "a string", int: "a whole number", bool: "True or False"}
 

@@ -36,7 +36,7 @@ from .pagination import (
 )
 from .records import MISSING, BadRow, Page, Payload, Reference
 from .source import FeedSource, get_feed
-from .streams import Archive, Keep, Since, Stream
+from .streams import Archive, Keep, Policy, Since, Stream
 
 __all__ = [
     "CSV",
@@ -81,6 +81,7 @@ __all__ = [
     "Paginator",
     "Path",
     "Payload",
+    "Policy",
     "Query",
     "Ref",
     "Reference",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from itertools import chain
 from typing import Any, ClassVar
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
@@ -17,6 +18,7 @@ from .formats import JSON, Content, Format
 from .pagination import Answer, NoPages, Paginator, Walk
 from .rates import RateBudget
 from .records import BadRow, Page, Payload
+from .redaction import redacted
 from .reshaping import reshaped
 from .source import FeedSource
 from .streams import Stream
@@ -93,6 +95,13 @@ class HTTPFeed(FeedSource):
             self._transport.close()
             self._transport = None
 
+    def asks_for_changes(self, stream: Stream) -> bool:
+        return stream.since is not None and bool(stream.since.param)
+
+    def reads(self, stream: Stream) -> Any:
+        paginator = stream.paginator or self.paginator
+        return [self.address(stream), super().reads(stream), paginator, self.format]
+
     def address(self, stream: Stream) -> str:
         """Where the stream's first document is."""
         base = str(self.base_url)
@@ -101,14 +110,16 @@ class HTTPFeed(FeedSource):
     def fetch(self, stream: Stream, cursor: Any) -> Iterator[Page]:
         paginator = stream.paginator or self.paginator
         if isinstance(paginator, NoPages):
-            pages: Iterable[Page] = self._whole(stream)
+            pages = self._whole(stream)
         else:
             pages = self._pages(stream, paginator, cursor)
+            if cursor is None and stream.reshapes:
+                pages = _counted(pages)
         if stream.spans_pages:
             yield from _joined(pages, stream)
         elif stream.each:
-            for page in pages:
-                yield replace(page, rows=reshaped(page.rows, stream), total=None)
+            for page in _without_totals(pages):
+                yield replace(page, rows=reshaped(page.rows, stream))
         else:
             yield from pages
 
@@ -150,7 +161,8 @@ class HTTPFeed(FeedSource):
             walk.note(rows)
             following = paginator.after(walk.state, answer)
             if following is not None and paginator.url(following):
-                following = self._own(following, self.address(stream))
+                here = paginator.url(walk.state) or self.address(stream)
+                following = self._own(following, here)
             following = walk.go_on(following, empty=not rows)
             yield Page(
                 rows,
@@ -175,7 +187,7 @@ class HTTPFeed(FeedSource):
         with document:
             content: Content = self.format.read(document, stream)
             rows = list(content.rows)
-        last = rows[-1] if rows and isinstance(rows[-1], Mapping) else {}
+        last = next((row for row in reversed(rows) if isinstance(row, Mapping)), {})
         return rows, Answer(document.headers, content.envelope, len(rows), last), document
 
     # -- requests ----------------------------------------------------------------------------
@@ -226,11 +238,12 @@ class HTTPFeed(FeedSource):
                 f"The next page of {label(home)} would be at {label(url)}, which has another "
                 "scheme, host or port; no secret may go there.",
             )
-        if not isinstance(self.auth, Query):
-            return url
+        own = self.auth.param if isinstance(self.auth, Query) else None
         parts = urlsplit(url)
-        kept = [pair for pair in parts.query.split("&") if pair.split("=")[0] != self.auth.param]
-        return urlunsplit(parts._replace(query="&".join(kept)))
+        pairs = parts.query.split("&")
+        # Some sources give back the secret under a name of theirs, whatever header it came in.
+        kept = [pair for pair in pairs if pair.split("=")[0] != own and redacted(pair) == pair]
+        return url if kept == pairs else urlunsplit(parts._replace(query="&".join(kept)))
 
     def _let_go(self) -> None:
         if self._kept is not None:
@@ -238,17 +251,39 @@ class HTTPFeed(FeedSource):
             self._kept = None
 
 
-def _joined(pages: Iterable[Page], stream: Stream) -> Iterator[Page]:
+def _counted(pages: Iterator[Page]) -> Iterator[Page]:
+    """The pages of a whole walk, the last one partial where fewer rows came than announced.
+
+    Nobody can tell any more when other records have been made of the rows.
+    """
+    read = 0
+    announced: set[int] = set()
+    for page in pages:
+        read += len(page.rows)  # type: ignore[arg-type]  # a list
+        announced.update(() if page.total is None else (page.total,))
+        is_short = page.cursor is None and (len(announced) > 1 or read < max(announced, default=0))
+        yield replace(page, partial=page.partial or is_short)
+
+
+def _without_totals(pages: Iterator[Page]) -> Iterator[Page]:
+    """The pages of a stream whose totals count rows, and not the records made of them."""
+    return (replace(page, total=None) for page in pages)
+
+
+def _joined(pages: Iterator[Page], stream: Stream) -> Iterator[Page]:
     """All rows as one page, for a record may go on over pages; there is none to resume at.
 
-    What the pages say beside their rows is known when all have been read: it comes last.
+    What the pages say beside their rows is known when all have been read: it comes last. Only
+    what marks the first one is told at once, for whoever would go on in its middle.
     """
     said: list[Page] = []
+    pages = _without_totals(pages)
+    first = next(pages)
 
     def rows() -> Iterator[Payload | BadRow]:
-        for page in pages:
-            said.append(replace(page, rows=(), cursor=None, total=None))
+        for page in chain([first], pages):
+            said.append(replace(page, rows=(), cursor=None))
             yield from page.rows
 
-    yield Page(reshaped(rows(), stream))
+    yield Page(reshaped(rows(), stream), validators=first.validators)
     yield from said

@@ -404,13 +404,16 @@ def paths(source: Any) -> Iterator[str]:
             yield from paths(part)
 
 
-def identifier(value: Any) -> str:
-    """An id as text, or "" where there is none (missing, null, blank, or the shops' 0)."""
-    if value is MISSING or value is None or isinstance(value, bool):
-        return ""
-    if isinstance(value, int):
-        return str(value) if value else ""
+def own_identifier(value: Any) -> str:
+    """A record's own id as text, or "" where there is none: missing, null or blank."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
     return value.strip() if isinstance(value, str) else ""
+
+
+def identifier(value: Any) -> str:
+    """An id that something is known by, or "" for none; where shops have nobody, they write 0."""
+    return "" if type(value) is int and value == 0 else own_identifier(value)
 
 
 def split_currency(text: str) -> tuple[str, Any]:

@@ -12,13 +12,15 @@ from hashlib import blake2b
 from typing import Any, ClassVar
 
 import msgspec
-from requests.utils import parse_header_links
 
 from ..exceptions import FeedError
 from .mapping import Path
 from .records import MISSING
 
 _HEADER = "header:"
+#: An address in a ``Link`` header, and what is said of it (RFC 8288).
+_LINK = re.compile(r'<([^<>]*)>((?:\s*;\s*[^\s;,=]+\s*(?:=\s*(?:"(?:[^"\\]|\\.)*"|[^\s;,"]*))?)*)')
+_SAID = re.compile(r';\s*([^\s;,=]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;,"]*))')
 _TOO_MANY = 10**15
 #: Pages without rows in a row before a source is taken to lead nowhere.
 MAX_EMPTY_PAGES = 100
@@ -30,9 +32,9 @@ class Answer:
 
     #: The headers; their names are found in any case.
     headers: Mapping[str, str]
-    #: The document without its rows.
-    envelope: Mapping[str, Any]
-    #: How many rows there were, and the last of them.
+    #: The document without its rows; None where that is too large to be held.
+    envelope: Mapping[str, Any] | None
+    #: How many rows there were, and the last of them that could be read.
     count: int = 0
     last: Mapping[str, Any] = field(default_factory=dict)
 
@@ -40,7 +42,14 @@ class Answer:
         """The value at a dotted path of the envelope, or in a header (``header:X-Total``)."""
         if path.startswith(_HEADER):
             return self.headers.get(path.removeprefix(_HEADER))
-        value = Path(path).extract(self.envelope) if path else None
+        if not path:
+            return None
+        if self.envelope is None:
+            raise FeedError(
+                "record_too_large",
+                f"A page has so much beside its rows that what is at '{path}' cannot be looked up.",
+            )
+        value = Path(path).extract(self.envelope)
         return None if value is MISSING else value
 
     def number(self, path: str) -> int | None:
@@ -151,7 +160,11 @@ class Cursor(Paginator):
 
     def after(self, state: Any, answer: Answer) -> Any:
         token = answer.at(self.path)
-        return token if isinstance(token, str | int) and token not in ("", False) else None
+        if not token:
+            return None
+        if token is True or not isinstance(token, str | int | Decimal):
+            raise FeedError("no_cursor", f"A page has no text or number at '{self.path}'.")
+        return str(token) if isinstance(token, Decimal) else token
 
 
 @dataclass(frozen=True)
@@ -169,7 +182,11 @@ class NextURL(Paginator):
 
     def after(self, state: Any, answer: Answer) -> str | None:
         address = answer.at(self.path)
-        return address if isinstance(address, str) and address else None
+        if not address:
+            return None
+        if not isinstance(address, str):
+            raise FeedError("no_next_url", f"A page has no text at '{self.path}'.")
+        return address
 
 
 @dataclass(frozen=True)
@@ -186,9 +203,10 @@ class LinkHeader(Paginator):
         return state  # type: ignore[no-any-return]
 
     def after(self, state: Any, answer: Answer) -> str | None:
-        for link in parse_header_links(answer.headers.get("Link", "")):
-            if self.rel in link.get("rel", "").split():
-                return link["url"]
+        for address, said in _LINK.findall(answer.headers.get("Link", "")):
+            rels = [q or bare for name, q, bare in _SAID.findall(said) if name.lower() == "rel"]
+            if self.rel.lower() in " ".join(rels).lower().split():
+                return str(address.strip())
         return None
 
 
@@ -206,12 +224,13 @@ class Keyset(Paginator):
         return {} if state is None else {self.param: state}
 
     def after(self, state: Any, answer: Answer) -> Any:
-        value = Path(self.field).extract(answer.last)
-        if value is MISSING:
+        if not answer.count:
             return None
+        value = Path(self.field).extract(answer.last)
         if not isinstance(value, str | int | Decimal):
             raise FeedError(
-                "no_keyset", f"The last row of a page has no text or number at '{self.field}'."
+                "no_keyset",
+                f"The last sound row of a page has no text or number at '{self.field}'.",
             )
         return str(value) if isinstance(value, Decimal) else value
 

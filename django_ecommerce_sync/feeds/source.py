@@ -52,6 +52,18 @@ class FeedSource(ABC):
         """What is wrong with this feed's configuration, a sentence each; no I/O."""
         return [] if self.streams else [f"{type(self).__name__} has no streams."]
 
+    def reads(self, stream: Stream) -> Any:
+        """Which records the stream has, and what its lack of others means, as plain values.
+
+        Once that is another answer, what was read before proves nothing: watermark and
+        validators are given up, and the stream is read as a whole.
+        """
+        return [stream.path, stream.records, stream.params, stream.since, stream.missing]
+
+    def asks_for_changes(self, stream: Stream) -> bool:
+        """Whether ``fetch`` leaves out what did not change since ``stream.since.start``."""
+        return stream.since is not None
+
     def stream(self, name: str) -> Stream:
         """The stream of that name."""
         for stream in self.streams:

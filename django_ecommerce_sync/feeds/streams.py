@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import re
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field
@@ -10,7 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from ..exceptions import ConfigurationError
-from .mapping import Converter, Fields, converter, identifier, paths
+from .mapping import Converter, Fields, converter, identifier, own_identifier, paths
 from .records import Payload
 
 #: The models of the streams everybody has; any other stream names its own.
@@ -67,6 +68,19 @@ class Archive:
     max_ratio: float = 0.1
 
 
+class Policy(enum.StrEnum):
+    """Whose word counts for a field that the feed carries."""
+
+    #: The feed's, whenever it changes: the rule unless another is declared.
+    SOURCE = "source"
+    #: The feed's, as long as the row has nothing there.
+    FILL = "fill"
+    #: The feed's for a row it creates; afterwards ours.
+    CREATE = "create"
+    #: Ours: the feed's value is never written.
+    NEVER = "never"
+
+
 @dataclass(frozen=True)
 class Stream:
     """One kind of record: where it is, which model it becomes, what identifies it.
@@ -108,11 +122,16 @@ class Stream:
     #: A list inside each row whose elements are the records; each has the outer row as
     #: ``parent``.
     each: str = ""
+    #: Model field → ``source``, ``fill``, ``create`` or ``never``; see ``Policy``.
+    policy: Mapping[str, str] = field(default_factory=dict)
     #: Whether no rows at all is good news.
     allow_empty: bool = False
     #: The part of its rows a stream may lose from one complete run to the next before the run
-    #: fails. None: half of them where missing rows are archived, any number where they are kept.
-    max_shrink: float | None = None
+    #: fails; all of them unless said otherwise, for ``missing`` keeps rows from harm.
+    max_shrink: float = 1.0
+    #: Whether rows are written one by one through ``save()`` of their model, for hosts whose
+    #: models or ``pre_save`` and ``post_save`` listeners must hear of them; many times slower.
+    save_rows: bool = False
     #: Filled in when a run begins: the validators of the document as it was read last.
     known: Mapping[str, str] = field(default_factory=dict)
 
@@ -150,10 +169,15 @@ class Stream:
         """Whether a record may be put together from rows of several pages."""
         return bool(self.group_by or self.parent)
 
+    @property
+    def reshapes(self) -> bool:
+        """Whether a record is anything but a row."""
+        return bool(self.spans_pages or self.each)
+
     def identify(self, payload: Payload, key: str) -> str:
         """The record's id in the feed, or "" without one; ``key`` is the model's key field."""
         if self.external_id is not None:
-            return identifier(self._id_source.extract(payload))
+            return own_identifier(self._id_source.extract(payload))
         return self.key_of(payload, key)
 
     def key_of(self, payload: Payload, key: str) -> str:

@@ -2,7 +2,9 @@
 
 from .base import SyncedModel
 from .catalog import Availability, Product, ProductStatus
+from .changes import ChangeAction, SyncChange
 from .customers import Customer, CustomerStatus
+from .events import OrderEvent, OrderEventKind
 from .fields import (
     CURRENCIES,
     CodeField,
@@ -27,6 +29,7 @@ from .records import (
     OUTCOMES,
     SLOT,
     IssueState,
+    MetLinks,
     RevokedToken,
     RunStatus,
     StreamState,
@@ -45,6 +48,7 @@ __all__ = [
     "SLOT",
     "Availability",
     "CandidateState",
+    "ChangeAction",
     "CodeField",
     "CurrencyField",
     "Customer",
@@ -55,8 +59,11 @@ __all__ = [
     "KeyField",
     "Merge",
     "MergeCandidate",
+    "MetLinks",
     "MoneyField",
     "Order",
+    "OrderEvent",
+    "OrderEventKind",
     "OrderLine",
     "OrderStatus",
     "PaymentStatus",
@@ -65,6 +72,7 @@ __all__ = [
     "RevokedToken",
     "RunStatus",
     "StreamState",
+    "SyncChange",
     "SyncIssue",
     "SyncLink",
     "SyncRun",

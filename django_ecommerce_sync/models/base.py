@@ -25,6 +25,11 @@ class SyncedModel(models.Model):
     sync_snapshots: ClassVar[dict[str, dict[str, tuple[str, ...]]]] = {}
     #: Field with choices → {how feeds spell it, in lower_snake_case: our value}.
     sync_aliases: ClassVar[dict[str, dict[str, str]]] = {}
+    #: Fields about people: their values are kept in the row and nowhere else.
+    sync_personal: ClassVar[tuple[str, ...]] = ()
+
+    #: Names of fields that a person has fixed: no feed changes them.
+    pinned = models.JSONField(_("pinned"), default=list, blank=True, editable=False)
 
     archived_at = models.DateTimeField(_("archived at"), null=True, blank=True, editable=False)
     version = models.PositiveIntegerField(_("version"), default=1, editable=False)

@@ -62,7 +62,7 @@ class Product(SyncedModel):
     )
     currency = CurrencyField(_("currency"), blank=True)
     inventory_count = models.IntegerField(_("inventory"), default=0)
-    reserved_count = models.IntegerField(_("reserved"), default=0)
+    reserved_count = models.IntegerField(_("reserved"), default=0, editable=False)
     availability = models.CharField(
         _("availability"), max_length=20, choices=Availability, default=Availability.IN_STOCK
     )

@@ -19,7 +19,8 @@ class Merge(models.Model):
     """That a row was merged into another one, with all it takes to undo it.
 
     ``survivor_id`` is whoever holds the row now: it changes when the survivor is merged itself.
-    What the merged row was like is personal data, so it goes with the survivor, and at an undo.
+    What the merged row was like is personal data, so it goes with the survivor, at an undo, and
+    after ``KEEP_MERGES_DAYS``.
     """
 
     model = KeyField(_("model"), max_length=100)
@@ -29,9 +30,9 @@ class Merge(models.Model):
     choices = models.JSONField(_("choices"), default=dict, blank=True)
     # row: {column: value} of the row that was merged, JSON columns as the database's own text
     row = models.JSONField(_("the merged row"), default=dict, blank=True)
-    # changes: {column of the survivor: {"before": value, "after": value}}
+    # changes: {column of the survivor: {"before": value, "after": value}}, of an expired merge {}
     changes = models.JSONField(_("changes"), default=dict, blank=True)
-    # moved: {"links": [[id, hash]], "merges": [id], relation: [id]}
+    # moved: {"links": [[id, hash, merged_row]], "merges": [id], relation: [id]}
     moved = models.JSONField(_("moved"), default=dict, blank=True)
     merged_by = models.ForeignKey(
         django_settings.AUTH_USER_MODEL,
@@ -51,6 +52,8 @@ class Merge(models.Model):
         verbose_name=_("undone by"),
     )
     undone_at = models.DateTimeField(_("undone at"), null=True, blank=True)
+    #: When what it takes to undo the merge was deleted because it was old.
+    expired_at = models.DateTimeField(_("can no longer be undone since"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("merge")
@@ -60,6 +63,20 @@ class Merge(models.Model):
 
     def __str__(self) -> str:
         return f"{self.model.rpartition('.')[2]} {self.other_id} → {self.survivor_id}"
+
+    @property
+    def changed_columns(self) -> list[str]:
+        """The survivor's columns the merge has changed; of an expired one only names are left."""
+        return [
+            name
+            for name, sides in self.changes.items()
+            if not sides or sides["before"] != sides["after"]
+        ]
+
+    @property
+    def can_be_undone(self) -> bool:
+        """Whether what it takes is still there; the rows themselves may be in the way."""
+        return self.undone_at is None and self.expired_at is None
 
 
 class CandidateState(models.TextChoices):

@@ -77,6 +77,14 @@ class Order(SyncedModel):
         "fulfillment_status": {"partially_fulfilled": "partial", "shipped": "fulfilled"},
     }
 
+    sync_personal: ClassVar[tuple[str, ...]] = (
+        "customer_email",
+        "customer_name",
+        "billing_address",
+        "shipping_address",
+        "note",
+    )
+
     order_id = KeyField(_("order number"), max_length=64)
     source = KeyField(_("source"), max_length=64, default=LOCAL_SOURCE)
     customer = models.ForeignKey(
@@ -127,6 +135,11 @@ class Order(SyncedModel):
 
     def __str__(self) -> str:
         return f"{self.source} {self.order_id}"
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it was made here, and no feed has brought it."""
+        return bool(self.source == LOCAL_SOURCE)
 
     @classmethod
     def sync_complete(cls, values: dict[str, Any], stored: Mapping[str, Any]) -> None:
@@ -220,6 +233,10 @@ class OrderLine(models.Model):
     discount_amount = MoneyField(_("discount"), default=ZERO)
     tax_amount = MoneyField(_("tax"), default=ZERO)
     line_total = MoneyField(_("line total"), default=ZERO)
+    # What the line holds of its product's reserved_count, and what it has taken out of its
+    # inventory_count; lines of a feed's orders do neither.
+    reserved_count = models.IntegerField(_("reserved"), default=0, editable=False)
+    shipped_count = models.IntegerField(_("shipped"), default=0, editable=False)
 
     class Meta:
         verbose_name = _("order line")

@@ -57,6 +57,8 @@ class SyncRun(models.Model):
         related_name="retries",
         verbose_name=_("retry of"),
     )
+    # retry_choice: which rejected rows a retry is about, see sync.issues; {} are all of retry_of
+    retry_choice = models.JSONField(_("only these rows"), default=dict, blank=True)
     requested_by = models.ForeignKey(
         django_settings.AUTH_USER_MODEL,
         models.SET_NULL,
@@ -110,6 +112,11 @@ class SyncRun(models.Model):
     def is_active(self) -> bool:
         """Whether the run is still queued or running."""
         return self.status in ACTIVE
+
+    @property
+    def is_retry(self) -> bool:
+        """Whether the run reads only what was rejected before."""
+        return self.retry_of_id is not None or bool(self.retry_choice)
 
     @property
     def seconds(self) -> float | None:
@@ -167,6 +174,13 @@ class SyncIssue(models.Model):
         related_name="resolved_issues",
         verbose_name=_("resolved by"),
     )
+    # Digests of what the row refers to and is not there yet, see sync.arrivals: any of them will
+    # do. The first is empty as soon as nothing is waited for.
+    waits_for = models.CharField(max_length=32, blank=True, editable=False)
+    waits_for_key = models.CharField(max_length=32, blank=True, editable=False)
+    arrived_at = models.DateTimeField(_("what it waited for arrived"), null=True, blank=True)
+    #: The run that looked at the record again by itself; a plain number, for runs are pruned.
+    retried_in = models.BigIntegerField(_("read again in run"), null=True, blank=True)
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
 
     class Meta:
@@ -176,6 +190,9 @@ class SyncIssue(models.Model):
         indexes = [
             models.Index(fields=["feed", "stream", "state", "external_id"], name="ecs_issue_row"),
             models.Index(fields=["run", "code"], name="ecs_issue_run_code"),
+            models.Index(fields=["waits_for"], name="ecs_issue_waits"),
+            models.Index(fields=["waits_for_key"], name="ecs_issue_waits_key"),
+            models.Index(fields=["state", "retried_in", "arrived_at"], name="ecs_issue_arrived"),
         ]
 
     def __str__(self) -> str:
@@ -188,7 +205,8 @@ class SyncLink(models.Model):
     ``hash`` is the digest of the record when it was last applied, together with the mapping;
     an equal digest means there is nothing to do. An empty one asks for a full comparison.
     ``repeats`` says that the feed has several copies of the record: the last one counts, so
-    none is applied before the stream has ended.
+    none is applied before the stream has ended. ``merged_row`` says that the record came with a
+    row that was merged into one the stream has a record of already: that one writes the row.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -199,12 +217,16 @@ class SyncLink(models.Model):
     object_id = KeyField(_("object id"), max_length=64)
     hash = models.CharField(_("hash"), max_length=32, blank=True)
     repeats = models.BooleanField(_("repeats"), default=False)
+    merged_row = models.BigIntegerField(_("came with the merged row"), null=True, blank=True)
     # Plain numbers, not foreign keys: runs are pruned, and every constraint costs each row.
     first_run = models.BigIntegerField(_("first run"))
     last_changed_run = models.BigIntegerField(_("last changed in run"))
-    last_seen_run = models.BigIntegerField(_("last seen in run"))
+    # Written once, when the record goes; a mark for each time it is met would cost every row.
+    missing_since = models.BigIntegerField(_("missing since run"), null=True, blank=True)
     #: When the source changed the record, where it says so; an older copy is never applied.
     source_updated_at = models.DateTimeField(_("changed at the source"), null=True, blank=True)
+    #: Fields the stream maps and the record did not carry, parted by blanks: it has no say there.
+    lacks = models.TextField(_("does not carry"), blank=True)
 
     class Meta:
         verbose_name = _("link")
@@ -218,6 +240,27 @@ class SyncLink(models.Model):
 
     def __str__(self) -> str:
         return f"{self.feed}/{self.stream}/{self.external_id} → {self.model} {self.object_id}"
+
+
+class MetLinks(models.Model):
+    """Which links an unfinished run has met, in pages of bits: for whoever goes on with the run."""
+
+    id = models.BigAutoField(primary_key=True)
+    run = models.BigIntegerField()
+    stream = KeyField(max_length=64)
+    page = models.BigIntegerField()
+    #: A bit for each link of the page, the lowest for the first, as a hexadecimal number.
+    bits = models.CharField(max_length=256)
+
+    class Meta:
+        verbose_name = _("links met")
+        verbose_name_plural = _("links met")
+        constraints = [
+            models.UniqueConstraint(fields=["run", "stream", "page"], name="ecs_met_page")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.run}/{self.stream}/{self.page}"
 
 
 class StreamState(models.Model):
@@ -235,7 +278,7 @@ class StreamState(models.Model):
     mapping = models.CharField(_("mapping"), max_length=32, blank=True)
     rows = models.PositiveBigIntegerField(_("rows"), null=True, blank=True)
     duplicates = models.PositiveBigIntegerField(_("duplicates"), default=0)
-    #: The last run that read the whole stream and rejected nothing: what it did not meet is absent.
+    #: The last run that read the whole stream and rejected nothing.
     complete_run = models.BigIntegerField(_("last complete run"), null=True, blank=True)
     #: The run that reads it now, None once somebody wrote one of its rows.
     run = models.BigIntegerField(_("run"), null=True, blank=True)

@@ -3,15 +3,21 @@
 The doors (command line, tasks, admin, API) call the names below and nothing deeper.
 """
 
+from .issues import IssueGroup, issue_groups
+from .retries import MAX_CHOSEN, retry, retry_rows
 from .runner import execute
-from .runs import cancel, dispatch, dispatch_due, dispatch_lost, request_run, retry
+from .runs import cancel, dispatch, dispatch_due, dispatch_lost, request_run
 
 __all__ = [
+    "MAX_CHOSEN",
+    "IssueGroup",
     "cancel",
     "dispatch",
     "dispatch_due",
     "dispatch_lost",
     "execute",
+    "issue_groups",
     "request_run",
     "retry",
+    "retry_rows",
 ]

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 from django.db.models import F
 from django.utils import timezone
 
 from ..conf import settings
-from ..models import StreamState, SyncLink
+from ..models import SyncLink
+from .history import history
 from .ledger import Ledger
+from .met import Met
 from .target import Target
 
 #: Rows named where there are too many of them.
@@ -41,12 +42,14 @@ class Absent:
 class Absence:
     """The rows one stream of one run did not meet."""
 
-    def __init__(self, target: Target, ledger: Ledger | None, **place: Any) -> None:
+    def __init__(self, target: Target, ledger: Ledger | None, met: Met, **place: Any) -> None:
         """``place`` is ``feed``, ``stream`` and the number of the ``run``."""
+        self.history = history(target, **place)
         self.target = target
         self.ledger = ledger
+        self.met = met
         self.run: int = place.pop("run")
-        self.stream: str = place["stream"]
+        self.place = (place["feed"], place["stream"])
         self.all_links = SyncLink.objects.using(target.connection.alias).filter(model=target.label)
         self.links = self.all_links.filter(**place)
         self.rows = target.model._base_manager.using(target.connection.alias)
@@ -62,17 +65,22 @@ class Absence:
 
     def batches(self) -> Iterator[dict[Any, str]]:
         """Rows to be archived, {primary key: key}, as many as fit into one transaction."""
-        last = 0
-        while links := list(
-            self._not_met()
-            .filter(pk__gt=last)
-            .order_by("pk")
-            .values_list("pk", "external_id", "object_id")[: settings.BATCH_SIZE]
-        ):
-            last = links[-1][0]
-            absent = {object_id for _, id, object_id in links if not self._is_imagined(id)}
+        for links in self.not_met():
+            absent = set(links.values())
             if rows := self._visible(absent - self._held_by_others(absent)):
                 yield rows
+
+    def not_met(self) -> Iterator[dict[int, str]]:
+        """The links of records that were not met, {primary key: row}, by the batch."""
+        if self.ledger is None and self._all_met():
+            return
+        last = 0
+        columns = ("pk", "object_id", "external_id", "first_run")
+        following = self.links.order_by("pk").values_list(*columns)
+        while links := list(following.filter(pk__gt=last)[: settings.BATCH_SIZE]):
+            last = links[-1][0]
+            if absent := {pk: row for pk, row, *about in links if not self._is_met(pk, *about)}:
+                yield absent
 
     def archive(self, pks: Collection[Any]) -> None:
         """Archive rows; should their records come again, they are compared in full."""
@@ -84,30 +92,35 @@ class Absence:
             changed["version"] = F("version") + 1
         self.rows.filter(pk__in=pks).update(**changed)
         self.all_links.filter(object_id__in=[str(pk) for pk in pks]).update(hash="")
+        if self.history is not None:
+            self.history.write_archived(pks)
 
-    def _not_met(self) -> Any:
-        # A dry run marks no link; it has noted in its ledger what it met.
-        return self.links if self.ledger else self.links.exclude(last_seen_run=self.run)
+    def note(self, links: Collection[int]) -> None:
+        """Keep in mind since which run these records are missing."""
+        self.links.filter(pk__in=links, missing_since=None).update(missing_since=self.run)
 
-    def _is_imagined(self, external_id: str) -> bool:
-        return self.ledger is not None and bool(self.ledger.seen(self.stream, external_id))
+    def _all_met(self) -> bool:
+        """Whether there are as many links as were met: no need to look at each."""
+        return bool(self.links.exclude(first_run=self.run).count() == self.met.count())
+
+    def _is_met(self, pk: int, external_id: str, first_run: int) -> bool:
+        if self.ledger is not None:
+            return bool(self.ledger.seen(self.place[1], external_id))
+        return first_run == self.run or self.met.has_id(pk)
 
     def _held_by_others(self, object_ids: Collection[str]) -> set[str]:
         """Of the rows, those another record stands for that is not absent itself."""
-        links = self.all_links.filter(object_id__in=object_ids).exclude(
-            pk__in=self._not_met().filter(object_id__in=object_ids).values("pk")
-        )
+        columns = ("pk", "object_id", "external_id", "first_run", "feed", "stream", "missing_since")
+        links = self.all_links.filter(object_id__in=object_ids).values_list(*columns)
         return {
-            link.object_id
-            for link in links
-            if link.last_seen_run >= self._complete_runs.get((link.feed, link.stream), 0)
+            object_id
+            for pk, object_id, external_id, first_run, feed, stream, missing_since in links
+            if (
+                self._is_met(pk, external_id, first_run)
+                if (feed, stream) == self.place
+                else missing_since is None
+            )
         }
-
-    @cached_property
-    def _complete_runs(self) -> dict[tuple[str, str], int]:
-        """The last complete run of each stream of each feed."""
-        states = StreamState.objects.exclude(complete_run=None)
-        return {(state.feed, state.stream): state.complete_run or 0 for state in states}
 
     def _visible(self, object_ids: Collection[str]) -> dict[Any, str]:
         pks = [self.target.table.pk.to_python(object_id) for object_id in object_ids]

@@ -7,44 +7,59 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ..models import SyncLink
-from .changes import STALE, Changes, Item, Link
+from .changes import HELD, STALE, Changes, Item, Link
 from .compare import child_rows
+from .history import history
+from .met import Met
 from .report import Report
+from .saving import RowSaver
 from .table import Row, Table
 from .target import Target, defaults_of
 
 #: The columns of a link that change when its record is applied again.
-_RENEWED = ("model", "object_id", "hash", "last_changed_run", "last_seen_run")
+_RENEWED = ("model", "object_id", "hash", "lacks", "last_changed_run", "missing_since")
+_MARKS = frozenset({HELD, STALE})
 
 
 class Applier:
     """Applies the changes of one stream's batches."""
 
-    def __init__(self, target: Target, *, feed: str, stream: str, run: int) -> None:
+    def __init__(self, target: Target, met: Met, *, feed: str, stream: str, run: int) -> None:
         self.target = target
+        self.met = met
         self.run = run
+        self.saver = RowSaver(target) if target.stream.save_rows else None
         #: What all links of the stream have in common.
         self.place = {"feed": feed, "stream": stream, "model": target.label}
         self.links = Table(SyncLink, target.connection)
+        self.history = history(target, feed=feed, stream=stream, run=run)
 
     def apply(self, changes: Changes) -> Report:
         """Write rows, child rows and links, in the order of their keys; report what was done."""
-        update = sorted(changes.update, key=lambda item: self._pk(item))
-        create = sorted(changes.create, key=self._key_order)
-        self._update(update)
-        self._insert(create)
-        self._write_children(update + create)
+        changes.update.sort(key=lambda item: self._pk(item))
+        changes.create.sort(key=self._key_order)
+        vacated = self._vacate_keys(changes.update)
+        if self.saver is not None:
+            self.saver.save(changes, vacated)
+        update, create = changes.update, changes.create
+        if self.saver is None:
+            self._update(update)
+            self._insert(create)
+            self._write_children(update + create)
+        self._doubt_absent(update)
         self._write_links(create, update, changes)
-        self._mark_seen(changes.seen)
+        if self.history is not None:
+            self.history.write(create, update)
+        self._mark_met(changes)
         if changes.newest is not None:
             self._mark_stale(changes.seen)
+        self._take_marks_away(changes.seen)
         self._mark_repeats([*update, *changes.relink, *changes.seen])
         return self._report(changes, create, update)
 
     # -- rows --------------------------------------------------------------------------------
 
     def _update(self, items: Sequence[Item]) -> None:
-        self._vacate_keys(items)
         by_columns: dict[tuple[str, ...], list[Row]] = defaultdict(list)
         for item in items:
             row = {**(item.row or {}), **item.values}
@@ -54,8 +69,8 @@ class Applier:
             if names:  # else only child rows changed, and the model keeps no times
                 self.target.table.update(rows, names)
 
-    def _vacate_keys(self, items: Sequence[Item]) -> None:
-        """Where records swap keys, put unique stand-ins there first."""
+    def _vacate_keys(self, items: Sequence[Item]) -> set[Any]:
+        """Where records swap keys, put unique stand-ins there first; returns those rows' pks."""
         key = self.target.key
         leaving = {item.row[key]: item for item in items if item.row and key in item.changed}
         arriving = {item.values[key] for item in items if key in item.changed}
@@ -64,6 +79,7 @@ class Applier:
             item = leaving[old]
             rows.append({**(item.row or {}), key: f"\N{RIGHTWARDS ARROW}{self._pk(item)}"})
         self.target.table.update(rows, [key])
+        return {row[self.target.table.pk.attname] for row in rows}
 
     def _insert(self, items: Sequence[Item]) -> None:
         """Insert new rows and learn their primary keys, by their keys where they have one."""
@@ -112,6 +128,7 @@ class Applier:
                 "external_id": item.external_id,
                 "object_id": str(self._pk(item)),
                 "hash": item.digest,
+                "lacks": item.lacks,
                 "last_changed_run": self.run if id(item) in changed else 0,
             }
             if timed:
@@ -120,7 +137,7 @@ class Applier:
                 insert[item.repeated].append(row)
             else:
                 rewrite.append(self._renewed(item.link, row))
-        runs = {"first_run": self.run, "last_seen_run": self.run}
+        runs = {"first_run": self.run, "missing_since": None}
         for repeats, rows in insert.items():
             self.links.insert(rows, {**self.place, **runs, "repeats": repeats})
         self.links.update(rewrite, (*_RENEWED, "source_updated_at") if timed else _RENEWED)
@@ -132,21 +149,33 @@ class Applier:
             "id": link.id,
             "first_run": link.first_run,
             "repeats": bool(link.repeats),
+            "merged_row": link.merged_row,
             "source_updated_at": None,  # not written unless the row has it
         }
-        renewed = {"last_changed_run": changed, "last_seen_run": self.run}
+        renewed = {"last_changed_run": changed, "missing_since": None}
         return {**self.place, **kept, **row, **renewed}
 
-    def _mark_seen(self, items: Sequence[Item]) -> None:
-        ids = sorted(item.link.id for item in items if item.link and not item.earlier)
-        self.links.set_all("last_seen_run", self.run, ids)
+    def _mark_met(self, changes: Changes) -> None:
+        looked_at = (*changes.update, *changes.relink, *changes.seen)
+        self.met.write(
+            [
+                *(link_id for link_id, _, _ in changes.settled),
+                *(item.link.id for item in looked_at if item.link),
+            ]
+        )
+        back = [item.link.id for item in changes.seen if item.link and item.link.missing_since]
+        self.links.set_all("missing_since", None, sorted(back))
 
     def _mark_stale(self, items: Sequence[Item]) -> None:
-        """Note which records were met in an older state only; a newer copy takes the note away."""
+        """Note which records were met in an older state only."""
         linked = [(item, item.link) for item in items if item.link]
         left_behind = [link.id for item, link in linked if item.is_stale and not item.earlier]
         self.links.set_all("hash", STALE, sorted(left_behind))
-        overtaken = [link.id for item, link in linked if not item.is_stale and link.hash == STALE]
+
+    def _take_marks_away(self, items: Sequence[Item]) -> None:
+        """What a link says in place of a digest ends with a copy that may be the last."""
+        marked = [(item, item.link) for item in items if item.link and item.link.hash in _MARKS]
+        overtaken = [link.id for item, link in marked if not item.is_stale]
         self.links.set_all("hash", "", sorted(overtaken))
 
     def _mark_repeats(self, items: Sequence[Item]) -> None:
@@ -157,6 +186,14 @@ class Applier:
             if item.link and not item.link.repeats and (item.repeated or item.earlier)
         }
         self.links.set_all("repeats", True, sorted(ids))
+
+    def _doubt_absent(self, items: Sequence[Item]) -> None:
+        """Where a record stood in for a row's own, that one is compared in full when it returns."""
+        rows = [item.link.object_id for item in items if item.link and item.link.merged_row]
+        if rows:
+            links = SyncLink.objects.using(self.target.connection.alias)
+            own = links.filter(**self.place, object_id__in=sorted(rows), merged_row=None)
+            own.update(hash="")
 
     # -- report ------------------------------------------------------------------------------
 
@@ -169,7 +206,10 @@ class Applier:
             rejections=changes.rejections,
             created=[self._pk(item) for item in create],
             updated={self._pk(item): item.changed for item in update},
-            landed=[(item.external_id, item.position) for item in landed],
+            landed=[
+                *((external_id, position) for _, external_id, position in changes.settled),
+                *((item.external_id, item.position) for item in landed),
+            ],
         )
 
     def _pk(self, item: Item) -> Any:

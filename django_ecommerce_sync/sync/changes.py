@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -14,6 +15,11 @@ from .table import Row
 
 #: Stands in place of a link's digest while its record was met in an older state only.
 STALE = "stale"
+#: The same while the row does without some of its record's news: it is compared every time.
+HELD = "held"
+#: Why a value is not written: a person fixed the field, another feed's record is newer, another
+#: feed ranks higher, or the stream's own policy.
+PINNED, OLDER, PRIORITY, POLICY = "pinned", "older", "priority", "policy"
 
 
 class Link(NamedTuple):
@@ -25,19 +31,20 @@ class Link(NamedTuple):
     object_id: str
     hash: str
     repeats: bool
+    merged_row: int | None
     first_run: int
     last_changed_run: int
-    last_seen_run: int
+    #: The complete run that did not meet the record any more, None for one that is there.
+    missing_since: int | None
     #: Read only for streams whose records say when they changed.
     source_updated_at: datetime | None = None
 
     def outcome_in(self, run: int) -> str:
-        """What became of an earlier copy in this very run, as in ``Item.earlier``."""
-        if self.last_seen_run != run:
-            return ""
-        if self.hash == STALE and self.source_updated_at is not None:
-            return "skipped"
-        return "changed" if self.last_changed_run == run else "unchanged"
+        """What became of an earlier copy that this very run has met, as in ``Item.earlier``."""
+        if self.last_changed_run == run:
+            return "changed"
+        is_stale = self.hash == STALE and self.source_updated_at is not None
+        return "skipped" if is_stale or self.hash == HELD else "unchanged"
 
 
 @dataclass(slots=True)
@@ -71,7 +78,15 @@ class Item:
     #: The row as stored, None for one to be created.
     row: Row | None = None
     children: dict[str, ChildRows] = field(default_factory=dict)
+    #: Columns, and child rows, that others speak for, and why the record does not.
+    guarded: dict[str, str] = field(default_factory=dict)
+    #: Those of them where the record differs from the row.
+    held: dict[str, str] = field(default_factory=dict)
+    #: What the stream maps and the record does not carry, as kept in its link.
+    lacks: str = ""
     changed: tuple[str, ...] = ()
+    #: Digests of the row it refers to and that is not there yet.
+    waits_for: tuple[str, ...] = ()
     error: RecordError | None = None
 
     @property
@@ -91,6 +106,11 @@ class Item:
         time, known = self.source_updated_at, self.known_time
         return time is not None and known is not None and time > known
 
+    @property
+    def is_left_alone(self) -> bool:
+        """Whether the row does without news of the record, for a person or a newer record."""
+        return PINNED in self.held.values() or OLDER in self.held.values()
+
 
 @dataclass(slots=True)
 class Changes:
@@ -108,6 +128,8 @@ class Changes:
     waiting: list[Item] = field(default_factory=list)
     rejections: list[Rejection] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
+    #: Records that are as they were, found without a closer look: link, external id, position.
+    settled: list[tuple[int, str, int]] = field(default_factory=list)
     #: The latest time at which the source changed any of the records, where it says so.
     newest: datetime | None = None
     #: What a person should know though nothing is rejected: how often, and one sentence, by code.
@@ -115,18 +137,18 @@ class Changes:
     #: Whether the records are last copies that were counted when they were read.
     settling: bool = False
 
-    def count(self, item: Item, outcome: str) -> None:
-        """Count a record once, also where an earlier copy of it in this run was counted before."""
+    def count(self, item: Item, outcome: str, *, by: int = 1) -> None:
+        """Count a record once, also where an earlier copy of it in this run was counted before.
+
+        ``by=-1`` takes that back.
+        """
         if not item.earlier:
-            self.counts[outcome] += 1
+            self.counts[outcome] += by
             return
-        self.counts["duplicate"] += 1
-        if item.earlier == "skipped":  # the older copy is the duplicate, this one the record
-            self.counts["skipped"] -= 1
-            self.counts[outcome] += 1
-        if outcome == "updated" and item.earlier == "unchanged":
-            self.counts["unchanged"] -= 1
-            self.counts["updated"] += 1
+        self.counts["duplicate"] += by
+        if item.earlier != "changed" and not item.is_stale:  # this copy is the record
+            self.counts[item.earlier] -= by
+            self.counts[outcome] += by
 
     def warn(self, code: str, message: str) -> None:
         """Something a person should know; of several with one code the first is the example."""
@@ -138,5 +160,16 @@ class Changes:
         item.error = error
         self.counts["rejected"] += 1
         if self.settling:  # the copy was counted before, in the hope of the best
-            self.counts["unchanged" if item.earlier == "unchanged" else "duplicate"] -= 1
-        self.rejections.append(Rejection(item.position, item.external_id, str(key or ""), error))
+            self.counts["duplicate" if item.earlier == "changed" else item.earlier] -= 1
+        self.rejections.append(
+            Rejection(item.position, item.external_id, str(key or ""), error, item.waits_for)
+        )
+
+    def refuse(self, refused: Sequence[tuple[Item, RecordError, Any]]) -> None:
+        """Records with errors and keys that were to be written: their model would not have them."""
+        for item, error, key in refused:
+            self.count(item, "created" if item.row is None else "updated", by=-1)
+            self.reject(item, error, key)
+        gone = {id(item) for item, _, _ in refused}
+        for decided in (self.create, self.update, self.postponed):
+            decided[:] = [item for item in decided if id(item) not in gone]

@@ -36,11 +36,14 @@ def compare_row(item: Item, target: Target) -> None:
     """Find what a record changes in its row: ``item.changed``, empty if nothing."""
     stored: Row = item.row or {}
     _take_children(item, target)
+    _hold_children(item)
     if any(
         item.values.get(name, stored[name]) != stored[name] for name in target.relations.values()
     ):
         item.values = {**item.copies, **item.values}
     _complete(item, target)
+    for name in item.guarded:  # what follows from other values is no reason to write it, either
+        item.values.pop(name, None)
     if stored.get("archived_at") is not None:  # the feed has it again
         item.values.setdefault("archived_at", None)
     changed = [name for name, value in item.values.items() if stored[name] != value]
@@ -71,6 +74,13 @@ def _take_children(item: Item, target: Target) -> None:
             _with_copies(line, rows.stored[index] if index < len(rows.stored) else None, child)
             for index, line in enumerate(lines)
         ]
+
+
+def _hold_children(item: Item) -> None:
+    """Leave child rows alone that others speak for."""
+    for name in item.guarded.keys() & item.children.keys():
+        if _differ(item.children.pop(name)):
+            item.held[name] = item.guarded[name]
 
 
 def _with_copies(line: Row, stored: Row | None, child: ChildTarget) -> Row:

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from ..exceptions import FeedError
-from ..feeds import Archive, Stream
+from ..feeds import FeedSource, Stream
 from ..models import StreamState, SyncRun
 from .observation import Observation
 
@@ -23,22 +23,26 @@ _FEW_ROWS = 10
 class Continuity:
     """What is known of a stream from before, and what this run adds to it."""
 
-    def __init__(self, run: SyncRun, stream: Stream, mapping: str) -> None:
+    def __init__(self, run: SyncRun, feed: FeedSource, stream: Stream, mapping: str) -> None:
         place = {"feed": run.feed, "stream": stream.name}
         self.run = run
         self.mapping = mapping
+        #: Whether the source can be asked for changes only; a time of change alone tells old rows.
+        self.can_ask = feed.asks_for_changes(stream)
         self.states = StreamState.objects.filter(**place)
         self.state = self.states.first() or StreamState(**place)
         #: Whether the run reads all there is to read.
-        self.is_whole = run.since is None and run.limit is None and run.retry_of_id is None
+        self.is_whole = run.since is None and run.limit is None and not run.is_retry
         self.stream = self._asked(stream)
 
     def _asked(self, stream: Stream) -> Stream:
         """The stream, asked only for what may have changed."""
-        # A mended mapping must reach every record, also those that did not change.
-        known = self.is_whole and not self.run.full and self.state.mapping == self.mapping
+        # A mended mapping must reach every record, also those that did not change; and what is
+        # gone is told by all that is there.
+        anew = self.run.full or self.run.allow_shrink or self.state.mapping != self.mapping
+        known = self.is_whole and not anew
         since = self.state.watermark if known else self.run.since
-        if stream.since is not None and since is not None:
+        if self.can_ask and stream.since is not None and since is not None:
             return replace(stream, since=replace(stream.since, start=since))
         return replace(stream, known=self.state.validators if known else {})
 
@@ -62,11 +66,8 @@ class Continuity:
 
     def check_size(self, rows: int) -> None:
         """Refuse a stream that lost too many rows at once; raises ``FeedError``."""
-        may_lose = self.stream.max_shrink
-        if may_lose is None:  # rows that are kept come to no harm
-            may_lose = 0.5 if isinstance(self.stream.missing, Archive) else 1
         before = self.state.rows or 0
-        least = before * (1 - may_lose)
+        least = before * (1 - self.stream.max_shrink)
         if self.run.allow_shrink or self.asks_for_part or not self.is_whole:
             return
         if before >= _FEW_ROWS and rows < least:
@@ -85,10 +86,16 @@ class Continuity:
         """Whether a record that was not met is not there: all was read, and nothing rejected."""
         read, rejected = counts.get("read", 0), counts.get("rejected", 0)
         read_all = self.is_whole and not self.asks_for_part and not seen.unchanged
-        return read_all and bool(read) and not rejected and not seen.gaps(read)
+        return read_all and not rejected and not seen.gaps(read)
 
-    def end(self, seen: Observation, counts: Mapping[str, int], *, waiting: bool) -> None:
-        """Keep what the next run may build on; ``waiting`` are records that may land later."""
+    def end(
+        self, seen: Observation, counts: Mapping[str, int], *, waiting: bool, asking: bool
+    ) -> None:
+        """Keep what the next run may build on.
+
+        ``waiting`` are records that may land later; ``asking`` is a question to a person that
+        the same document would raise again.
+        """
         if self.run.dry_run or not self.is_whole or seen.gaps(counts["read"]):
             return
         if seen.unchanged:
@@ -101,7 +108,7 @@ class Continuity:
             if not counts["rejected"]:
                 found["complete_run"] = self.run.pk
         self.states.update(**found)
-        if not (self.asks_for_part or counts["rejected"] or counts["skipped"]):
+        if not (self.asks_for_part or counts["rejected"] or counts["skipped"] or asking):
             self._keep_validators(seen.validators)
 
     def _keep_validators(self, validators: Mapping[str, str]) -> None:

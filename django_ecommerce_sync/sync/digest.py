@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import fields, is_dataclass
+from decimal import Decimal
+from functools import partial
 from hashlib import blake2b
-from types import CodeType
+from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 import msgspec
 
-from ..feeds import Payload, Stream
+from ..feeds import FeedSource, Payload, Stream
 
 _ENCODER = msgspec.json.Encoder(order="sorted", enc_hook=repr)
 #: Raised whenever cleaning changes what a value becomes, so that every row is compared anew.
 _RULES = "1"
+#: What a function may hold on to and be described with.
+_PLAIN = (str, bytes, int, float, Decimal, tuple, list, dict, set, frozenset, CodeType, type(None))
 
 
-def record_digest(stream: Stream, key: str) -> Callable[[Payload], str]:
+def record_digest(stream: Stream, key: str, owners: Any = ()) -> Callable[[Payload], str]:
     """A function that digests payloads of a stream: 128 bits, 32 hexadecimal characters.
 
     It speaks of the payload's content, not of the order of its keys, and changes with the
-    mapping, so that a mended mapping reaches rows whose payload did not change.
+    mapping and with what decides between feeds (``owners``), so that a mended mapping reaches
+    rows whose payload did not change.
     """
-    seed = bytes.fromhex(mapping_digest(stream, key))
+    seed = bytes.fromhex(mapping_digest(stream, key, owners))
     encode = _ENCODER.encode
 
     def digest(payload: Payload) -> str:
@@ -31,9 +38,16 @@ def record_digest(stream: Stream, key: str) -> Callable[[Payload], str]:
     return digest
 
 
-def mapping_digest(stream: Stream, key: str) -> str:
+def mapping_digest(stream: Stream, key: str, owners: Any = ()) -> str:
     """A digest of what the stream makes of its payloads, 32 hexadecimal characters."""
-    return blake2b(_describe([_RULES, key, stream]).encode(), digest_size=16).hexdigest()
+    described = _describe([_RULES, key, stream, owners])
+    return blake2b(described.encode(), digest_size=16).hexdigest()
+
+
+def reading_digest(feed: FeedSource, stream: Stream, key: str, owners: Any = ()) -> str:
+    """A digest of which records the stream has, and of what it makes of them."""
+    described = _describe([mapping_digest(stream, key, owners), feed.reads(stream)])
+    return blake2b(described.encode(), digest_size=16).hexdigest()
 
 
 def _describe(value: Any) -> str:
@@ -46,11 +60,33 @@ def _describe(value: Any) -> str:
         return "{" + ",".join(f"{k}:{_describe(v)}" for k, v in value.items()) + "}"
     if isinstance(value, list | tuple):
         return "[" + ",".join(map(_describe, value)) + "]"
+    if isinstance(value, set | frozenset):  # in an order of its own in each process
+        return "{" + ",".join(sorted(map(_describe, value))) + "}"
     if isinstance(value, CodeType):
         return f"{value.co_code.hex()}{_describe(value.co_consts)}{value.co_names}"
-    if callable(value):
-        code = getattr(value, "__code__", None)
-        return _describe(code) if code else f"{value.__module__}.{value.__qualname__}"
+    if isinstance(value, partial):
+        return _describe(["partial", value.func, value.args, value.keywords])
+    if isinstance(value, MethodType):
+        return _describe(value.__func__)
+    if isinstance(value, FunctionType):
+        return _describe([value.__code__, value.__defaults__, value.__kwdefaults__, _held(value)])
+    if isinstance(value, ModuleType):
+        return value.__name__
+    if isinstance(value, type) or (callable(value) and hasattr(value, "__qualname__")):
+        return f"{getattr(value, '__module__', '')}.{value.__qualname__}"
+    if is_dataclass(value):  # also one with slots
+        named = {field.name: getattr(value, field.name) for field in fields(value)}
+        return f"{type(value).__qualname__}{_describe(named)}"
     if hasattr(value, "__dict__"):
         return f"{type(value).__qualname__}{_describe(vars(value))}"
     return repr(value)
+
+
+def _held(function: FunctionType) -> list[Any]:
+    """What a function holds on to of the one it was made in; of objects only the kind."""
+    values = []
+    for cell in function.__closure__ or ():
+        with suppress(ValueError):  # nothing in it yet
+            values.append(cell.cell_contents)
+    codes = [getattr(value, "__code__", value) for value in values]  # it may hold on to itself
+    return [code if isinstance(code, _PLAIN) else type(code) for code in codes]

@@ -16,14 +16,14 @@ from .. import signals
 from ..conf import settings
 from ..exceptions import EcommerceSyncError, FeedError, RecordError
 from ..feeds import Archive, BadRow, FeedSource
-from ..models import IssueState, SyncRun
-from . import issues
-from .absence import Absence
+from ..models import SyncRun
+from . import arrivals, issues
+from .absence import Absence, Absent
 from .apply import Applier
-from .batches import Batch, NumberedRow, Place, batches
+from .batches import Batch, NumberedRow, Place, batches, standing
 from .changes import Changes, Item
 from .continuity import Continuity
-from .faults import Patience, is_about_a_row, tried_again
+from .faults import Patience, is_about_a_row, named, tried_again
 from .lease import Lease, lease_end
 from .ledger import Ledger
 from .match import WAITING, Matcher
@@ -99,7 +99,8 @@ class StreamExecution:
         self.seen = Observation.restored(self.run.observed.get(stream.name))
         self.matcher = matcher
         self.target = matcher.target
-        self.applier = Applier(self.target, feed=self.run.feed, stream=stream.name, run=self.run.pk)
+        place = {"feed": self.run.feed, "stream": stream.name, "run": self.run.pk}
+        self.applier = Applier(self.target, matcher.met, **place)
         #: By external id, the last rejected copy that may land after all.
         self.waiting: dict[str, NumberedRow] = {}
         self.repeats = Repeats()
@@ -113,8 +114,8 @@ class StreamExecution:
             self._settle(place)
         finally:
             self.repeats.close()
-        if isinstance(self.stream.missing, Archive):
-            self._archive_absent(self.stream.missing.max_ratio)
+        if self.continuity.proves_absence(self.seen, self.run.counts.get(self.stream.name, {})):
+            self._settle_absence()
         tried_again(self._end)
 
     def _read(self, place: Place) -> Place:
@@ -125,7 +126,7 @@ class StreamExecution:
             if batch.is_first and self.seen.total is not None:
                 self.continuity.check_size(self.seen.total)
             self._land(batch)
-            place = batch.steps[-1]
+            place = batch.end
             if self.attempt.is_over(place):
                 raise Paused
         if not self.seen.unchanged:
@@ -165,11 +166,11 @@ class StreamExecution:
         """Second thoughts, once all has been read: last copies, and records that had to wait."""
         self.matcher.settling = True
         for rows in self.repeats.batches(settings.BATCH_SIZE):
-            self._land(Batch(rows, [place] * len(rows)), pass_=Pass.LAST_COPIES)
+            self._land(standing(rows, place), pass_=Pass.LAST_COPIES)
         self.matcher.settling = False
         waiting = self.matcher.still_unseen(list(self.waiting.values()))
         if waiting and not self.run.dry_run:
-            self._land(Batch(waiting, [place] * len(waiting)), pass_=Pass.WAITING)
+            self._land(standing(waiting, place), pass_=Pass.WAITING)
 
     def _may_be_empty(self) -> bool:
         return self.stream.allow_empty or self.continuity.asks_for_part or self.run.limit == 0
@@ -184,31 +185,41 @@ class StreamExecution:
         if self.seen.unchanged:
             run.counts[name] = add_counts({}, self.continuity.counts_of_unchanged())
         counts = run.counts.setdefault(name, add_counts({}, {}))
-        if run.limit is None:
+        if run.limit is None and not run.is_retry:
             for code, message in self.seen.gaps(counts["read"]).items():
                 warn(run, name, code, message)
-        waiting = run.issues.filter(stream=name, code__in=WAITING).exists()
-        self.continuity.end(self.seen, counts, waiting=waiting)
+        mine = run.issues.filter(stream=name)
+        waiting = mine.filter(code__in=WAITING).exists()
+        asking = mine.filter(code=issues.NEEDS_ATTENTION).exists()
+        self.continuity.end(self.seen, counts, waiting=waiting, asking=asking)
         run.cursor = {"stream": name, "done": True}
         run.save(update_fields=["cursor", "counts", "warnings"])
         self.run = self.attempt.run = run
 
-    def _archive_absent(self, max_ratio: float) -> None:
-        """Archive what the stream no longer has, if it was read to its end and lost little."""
-        counts = self.run.counts.get(self.stream.name, {})
-        if not self.continuity.proves_absence(self.seen, counts):
-            return
+    def _settle_absence(self) -> None:
+        """Note which records the stream no longer has, and archive their rows where it asks so."""
         place = {"feed": self.run.feed, "stream": self.stream.name, "run": self.run.pk}
-        absence = Absence(self.target, self.matcher.ledger, **place)
-        absent = absence.look()
-        if absent.ratio > max_ratio and not self.run.allow_shrink:
+        absence = Absence(self.target, self.matcher.ledger, self.matcher.met, **place)
+        if isinstance(self.stream.missing, Archive):
+            if self._is_doubtful(absence.look(), self.stream.missing.max_ratio):
+                return
+            for rows in absence.batches():
+                tried_again(partial(self._archive, absence, rows))
+                if not self.run.dry_run:
+                    self._tell(Report(updated=dict.fromkeys(rows, ("archived_at",))))
+        for links in absence.not_met() if not self.run.dry_run else ():
+            with transaction.atomic():
+                self.lease.hold()
+                absence.note(links)
+
+    def _is_doubtful(self, absent: Absent, max_ratio: float) -> bool:
+        """Whether so much is gone that a person must be asked; asks."""
+        is_empty = not self.run.counts.get(self.stream.name, {}).get("read")
+        if absent.number and (absent.ratio > max_ratio or is_empty) and not self.run.allow_shrink:
             issues.ask_about(self.run, self.stream.name, absent, max_ratio)
-            return
+            return True
         issues.settle_question(self.run, self.stream.name)
-        for rows in absence.batches():
-            tried_again(partial(self._archive, absence, rows))
-            if not self.run.dry_run:
-                self._tell(Report(updated=dict.fromkeys(rows, ("archived_at",))))
+        return False
 
     def _archive(self, absence: Absence, rows: Mapping[Any, str]) -> None:
         with transaction.atomic():
@@ -216,7 +227,8 @@ class StreamExecution:
             if not self._has_landed(run):
                 if not run.dry_run:
                     absence.archive(rows)
-                run.counts[self.stream.name]["archived"] += len(rows)
+                counts = run.counts.setdefault(self.stream.name, add_counts({}, {}))
+                counts["archived"] += len(rows)
                 run.batch_number += 1
                 run.save(update_fields=["counts", "batch_number"])
         self.run = self.attempt.run = run
@@ -258,6 +270,7 @@ class StreamExecution:
                 self._landing = self._write(run, batch, decide, pass_=pass_)
         changes, report = self._landing
         self.run = self.attempt.run = run
+        self.matcher.met.keep()
         if pass_ is Pass.FIRST:
             self.repeats.put(changes.postponed)
             self._remember_waiting(changes)
@@ -283,6 +296,8 @@ class StreamExecution:
         for code, (count, message) in changes.warnings.items():
             warn(run, self.stream.name, code, message, count=count)
         self._account(run, batch, changes, report, pass_=pass_)
+        if not run.dry_run:
+            arrivals.announce_batch(run, self.stream.name, self.target, changes)
         return changes, report
 
     def _look_at_shape(self, run: SyncRun, batch: Batch, changes: Changes) -> None:
@@ -303,7 +318,7 @@ class StreamExecution:
         external_id = key = ""
         if not isinstance(payload, BadRow):
             external_id, key = self.target.identify(payload), self.matcher.key_text(payload)
-        reason = f"The database refused the row ({type(error).__name__} {_number(error)})."
+        reason = f"The database refused the row ({named(error)})."
         changes.reject(Item(position, {}, external_id, ""), RecordError("db_rejected", reason), key)
         return changes
 
@@ -324,11 +339,13 @@ class StreamExecution:
         self, run: SyncRun, batch: Batch, changes: Changes, report: Report, *, pass_: Pass
     ) -> None:
         """Write counts, issues and the place of the next batch, in the batch's transaction."""
-        name, place = self.stream.name, batch.steps[-1]
+        name, place = self.stream.name, batch.end
         pass_.correct(report)
         if pass_ is Pass.WAITING:
             issues.forget(run, name, [position for _, position in report.landed])
         else:
+            if self.heals:
+                issues.supersede(run, name, report.rejections)
             issues.record(run, name, report.rejections)
         if self.heals:
             issues.resolve(run, name, report)
@@ -378,9 +395,9 @@ class StreamExecution:
 
 def _rows_to_retry(run: SyncRun, stream: str) -> tuple[set[str], set[int]] | None:
     """The ids, and the positions of rows without one, that a retry is about; None for all."""
-    if run.retry_of is None:
+    if not run.is_retry:
         return None
-    rejected = run.retry_of.issues.filter(stream=stream, state=IssueState.OPEN)
+    rejected = issues.to_retry(run).filter(stream=stream)
     rows: Sequence[tuple[str, Any]] = list(rejected.values_list("external_id", "position"))
     return {e for e, _ in rows if e}, {p for e, p in rows if not e and p is not None}
 
@@ -388,16 +405,12 @@ def _rows_to_retry(run: SyncRun, stream: str) -> tuple[set[str], set[int]] | Non
 def _imagine(ledger: Ledger, stream: str, target: Target, changes: Changes) -> None:
     """Let a dry run's later batches see what this one would have done."""
     outcomes = [(item.external_id, "changed") for item in (*changes.create, *changes.update)]
-    outcomes += [(item.external_id, "unchanged") for item in changes.relink]
     outcomes += [
-        (item.external_id, "skipped" if item.is_stale else "unchanged") for item in changes.seen
+        (item.external_id, "skipped" if item.is_stale or item.is_left_alone else "unchanged")
+        for item in (*changes.relink, *changes.seen)
     ]
     ledger.note(
         stream, [(external_id, outcome) for external_id, outcome in outcomes if external_id]
     )
     keys = [item.values.get(target.key) for item in changes.create]
     ledger.take(target.label, [str(key) for key in keys if key is not None])
-
-
-def _number(error: DatabaseError) -> str:
-    return str(error.args[0]) if error.args and isinstance(error.args[0], int) else ""

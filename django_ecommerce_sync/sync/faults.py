@@ -44,6 +44,11 @@ def is_about_a_row(error: DatabaseError) -> bool:
     return isinstance(error, IntegrityError | DataError) or _number(error) == PACKET_TOO_LARGE
 
 
+def named(error: DatabaseError) -> str:
+    """An error's kind and number; its text may repeat the row's values."""
+    return f"{type(error).__name__} {_number(error) or ''}".rstrip()
+
+
 def is_away(error: DatabaseError) -> bool:
     """Whether the server cannot be reached, so that nobody can tell whether a COMMIT landed."""
     if isinstance(error, InterfaceError):

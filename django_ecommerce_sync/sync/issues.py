@@ -1,10 +1,14 @@
-"""Rejected rows: kept, masked, and closed again when the row lands."""
+"""Rejected rows: kept, masked, grouped, chosen for a retry, and closed when the row lands."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
+
+from django.db.models import Count, Min, Q, QuerySet
 
 from ..feeds.redaction import redacted
 from ..models import IssueState, SyncIssue, SyncRun
@@ -19,7 +23,7 @@ PERSONAL = ("email", "name", "phone", "address", "company", "note")
 
 
 def record(run: SyncRun, stream: str, rejections: Sequence[Rejection]) -> None:
-    """Keep a batch's rejections with their run."""
+    """Keep a batch's rejections with their run; those of a dry run wait for nothing."""
     SyncIssue.objects.bulk_create(
         SyncIssue(
             run=run,
@@ -32,22 +36,151 @@ def record(run: SyncRun, stream: str, rejections: Sequence[Rejection]) -> None:
             code=rejection.error.code,
             message=redacted(rejection.error.message)[:500],
             excerpt=excerpt(rejection.error.field, rejection.error.value),
+            **({} if run.dry_run else _awaited(rejection.waits_for)),
         )
         for rejection in rejections
     )
+
+
+def _awaited(digests: tuple[str, ...]) -> dict[str, str]:
+    return dict(zip(("waits_for", "waits_for_key"), digests, strict=False))
+
+
+def supersede(run: SyncRun, stream: str, rejections: Sequence[Rejection]) -> None:
+    """Records that waited have been read again, and rejected anew: that issue waits from now on."""
+    ids = [rejection.external_id for rejection in rejections if rejection.external_id]
+    if ids:
+        rows = SyncIssue.objects.filter(feed=run.feed, stream=stream, state=IssueState.OPEN)
+        rows = rows.filter(Q(waits_for__gt="") | Q(arrived_at__isnull=False), external_id__in=ids)
+        rows.update(waits_for="", waits_for_key="", retried_in=run.pk)
 
 
 def resolve(run: SyncRun, stream: str, report: Report) -> None:
     """Close the open issues of rows that are in the database now."""
     open_issues = SyncIssue.objects.filter(feed=run.feed, stream=stream, state=IssueState.OPEN)
     ids = [external_id for external_id, _ in report.landed if external_id]
-    closed = {"state": IssueState.RESOLVED, "resolved_by": run}
+    closed = {
+        "state": IssueState.RESOLVED,
+        "resolved_by": run,
+        "waits_for": "",
+        "waits_for_key": "",
+    }
     open_issues.filter(external_id__in=ids).update(**closed)
-    if run.retry_of_id is not None:
+    if run.is_retry:
         positions = [position for _, position in report.landed]
-        open_issues.filter(run=run.retry_of_id, external_id="", position__in=positions).update(
-            **closed
+        nameless = to_retry(run).filter(stream=stream, external_id="", position__in=positions)
+        nameless.update(**closed)
+
+
+def to_retry(run: SyncRun) -> QuerySet[SyncIssue]:
+    """The open issues a retry is about, as its ``retry_choice`` says.
+
+    ``{}`` are all of the run it retries, ``{"code": …, "field": …, "stream": …}`` some of them;
+    ``{"issues": [ids]}`` may be of several runs; ``{"arrived": true}`` are those the retry was
+    queued for by itself.
+    """
+    rows = SyncIssue.objects.filter(feed=run.feed, state=IssueState.OPEN)
+    choice = dict(run.retry_choice)
+    if choice.pop("arrived", False):
+        return rows.filter(retried_in=run.pk)
+    if "issues" not in choice:
+        rows = rows.filter(run=run.retry_of_id)
+    return chosen(rows, **choice)
+
+
+def chosen(
+    rows: QuerySet[SyncIssue],
+    *,
+    issues: Sequence[int] | None = None,
+    stream: str | None = None,
+    code: str | None = None,
+    field: str | None = None,
+) -> QuerySet[SyncIssue]:
+    """Of the rows, those that fit; None leaves a matter open, "" is a row without a field."""
+    if issues is not None:
+        rows = rows.filter(pk__in=issues)
+    if stream is not None:
+        rows = rows.filter(stream=stream)
+    if code is not None:
+        rows = rows.filter(code=code)
+    if field is not None:
+        spelled = rows.order_by().values_list("field", flat=True).distinct()
+        wanted = numberless(field)
+        rows = rows.filter(field__in=[name for name in spelled if numberless(name) == wanted])
+    return rows
+
+
+def numberless(field: str) -> str:
+    """A field's path without the numbers of lines: ``lines[].quantity``."""
+    return re.sub(r"\[[0-9]*\]", "[]", field)
+
+
+@dataclass(frozen=True, slots=True)
+class IssueGroup:
+    """Rows of one stream that were rejected for the same reason in the same field."""
+
+    stream: str
+    #: Without the numbers of lines: ``lines[].quantity``.
+    field: str
+    code: str
+    #: How many rows there are, and how many of them have not landed since.
+    count: int
+    open: int
+    #: The first of them, and whether the others have its very message.
+    example: SyncIssue
+    uniform: bool
+
+    def as_dict(self) -> dict[str, Any]:
+        """The group for scripts; ``message`` is that of its example."""
+        names = ("stream", "field", "code", "count", "open")
+        shown = ("id", "position", "external_id", "key", "field", "excerpt")
+        return {
+            **{name: getattr(self, name) for name in names},
+            "message": self.example.message,
+            "example": {name: getattr(self.example, name) for name in shown},
+        }
+
+    @property
+    def reason(self) -> str:
+        """What all have in common: the sentence, or the code where sentences differ."""
+        message = self.example.message
+        return message if self.uniform else f"{self.code}, for example: {message}"
+
+
+def issue_groups(run: SyncRun) -> list[IssueGroup]:
+    """The run's rejected rows, most frequent first; lines of an order count as one field."""
+    rows = (
+        run.issues.order_by()
+        .values("stream", "field", "code")
+        .annotate(
+            count=Count("pk"),
+            open=Count("pk", filter=Q(state=IssueState.OPEN)),
+            first=Min("pk"),
+            sentence=Min("message"),
+            sentences=Count("message", distinct=True),
         )
+    )
+    groups: dict[tuple[str, str, str], list[Any]] = {}
+    for row in rows:
+        key = (row["stream"], numberless(row["field"]), row["code"])
+        groups.setdefault(key, []).append(row)
+    firsts = {key: min(row["first"] for row in rows) for key, rows in groups.items()}
+    examples = SyncIssue.objects.in_bulk(list(firsts.values()))
+    found = [
+        IssueGroup(
+            *key,
+            count=sum(row["count"] for row in rows),
+            open=sum(row["open"] for row in rows),
+            example=examples[firsts[key]],
+            uniform=_is_uniform(rows),
+        )
+        for key, rows in groups.items()
+    ]
+    return sorted(found, key=lambda group: (-group.count, group.stream, group.field, group.code))
+
+
+def _is_uniform(rows: Sequence[Any]) -> bool:
+    return {(row["sentences"], row["sentence"]) for row in rows} == {(1, rows[0]["sentence"])}
 
 
 def has_open(feed: str, stream: str) -> bool:

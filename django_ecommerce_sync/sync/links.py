@@ -2,34 +2,54 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import cache
 from typing import Any
 
+from django.core.signals import setting_changed
 from django.db import models
 from django.db.models.signals import post_delete, post_save
 
+from ..conf import settings
+from ..feeds import get_feed
 from ..models import SyncLink
+from .arrivals import announce_row
 from .continuity import forget
+from .saving import is_own_write
 
 
 def connect() -> None:
     """Listen for rows saved or deleted by anyone but a sync (bulk writes send no signals)."""
     post_save.connect(forget_digest, dispatch_uid="ecommerce_sync.forget_digest")
+    post_save.connect(tell_who_waits, dispatch_uid="ecommerce_sync.tell_who_waits")
     post_delete.connect(drop_links, dispatch_uid="ecommerce_sync.drop_links")
+    setting_changed.connect(_look_again, dispatch_uid="ecommerce_sync.linked_models")
 
 
 def forget_digest(
     sender: type[models.Model], instance: models.Model, created: bool, **kwargs: Any
 ) -> None:
     """A row changed here: the next sync must compare it in full, for the feed may differ now."""
-    if not created and _may_be_linked(sender):
+    if not created and _may_be_linked(sender) and not is_own_write(instance):
         links = _links_of(instance)
         links.exclude(hash="").update(hash="")
         _forget_documents(links)
 
 
+def tell_who_waits(
+    sender: type[models.Model], instance: models.Model, update_fields: Any, **kwargs: Any
+) -> None:
+    """A row came, or its key changed: records that refer to it by that key can land now."""
+    key = getattr(sender, "sync_key", "")
+    is_told = update_fields is None or key in update_fields
+    if key and is_told and not is_own_write(instance):
+        announce_row(instance, key)
+
+
 def drop_links(sender: type[models.Model], instance: models.Model, **kwargs: Any) -> None:
     """A row is gone: its links with it, so that the feed may bring it anew."""
-    if _may_be_linked(sender):
+    if _may_be_linked(sender) and not is_own_write(instance):
         links = _links_of(instance)
         _forget_documents(links)
         links.delete()
@@ -49,5 +69,22 @@ def _may_be_linked(model: type[models.Model]) -> bool:
     return hasattr(model, "sync_key") or model._meta.label_lower in linked_models()
 
 
-def linked_models() -> set[str]:
-    return set()
+@cache
+def linked_models() -> frozenset[str]:
+    """The models that the configured feeds write, by label in lower case.
+
+    Every save in the project asks, so feeds are built for it once.
+    """
+    return frozenset(label for alias in settings.FEEDS for label in _models_of(alias))
+
+
+def _models_of(alias: str) -> Iterator[str]:
+    # A feed that cannot be built brings no rows; whatever is wrong with it, system checks and
+    # runs say so, and saving some row must not fail for it.
+    with suppress(Exception), get_feed(alias) as feed:
+        yield from [stream.model_label.lower() for stream in feed.streams]
+
+
+def _look_again(*, setting: str, **kwargs: Any) -> None:
+    if setting == "ECOMMERCE_SYNC":
+        linked_models.cache_clear()

@@ -7,6 +7,7 @@ A key that belongs to another record of the stream is a conflict, never a silent
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from operator import attrgetter
 from typing import Any
 
@@ -16,14 +17,17 @@ from ..conf import settings
 from ..exceptions import RecordError
 from ..feeds import BadRow, Payload, Stream
 from ..models import EmailKeyField, SyncLink
-from .changes import Changes, ChildRows, Item, Link
+from .changes import HELD, OLDER, PINNED, Changes, ChildRows, Item, Link
 from .compare import compare_row, new_row, warnings_about
 from .digest import record_digest
 from .ledger import Ledger
+from .met import Met
+from .ownership import Ownership
 from .references import References
 from .source_time import newest_last, newest_of, source_time
 from .table import Row, Table
 from .target import Target
+from .writers import Writers, writers_of
 
 #: Rejections that may succeed once the rest of the feed has been applied.
 WAITING = frozenset({"unresolved_reference", "identity_conflict"})
@@ -31,6 +35,11 @@ WAITING = frozenset({"unresolved_reference", "identity_conflict"})
 _LINK = tuple(name for name in Link._fields if name not in Link._field_defaults)
 #: ``Item.earlier`` where no copy of the record has been applied in this run.
 _NOT_APPLIED = frozenset({"", "skipped"})
+#: What the run tells of news that a row does without.
+_LEFT_ALONE = {
+    PINNED: "{}: pinned by a person, so the feed's value was left aside: {}.",
+    OLDER: "{}: another feed has a newer state, so this one was left aside: {}.",
+}
 #: What an external id may be is what its column takes.
 _ID: Any = SyncLink._meta.get_field("external_id")
 
@@ -43,26 +52,33 @@ class Matcher:
         stream: Stream,
         target: Target,
         references: References,
+        ownership: Ownership,
         *,
         feed: str,
         run: int,
         full: bool,
         ledger: Ledger | None,
+        met: Met,
     ) -> None:
         self.stream = stream
         self.target = target
         self.references = references
+        self.ownership = ownership
         self.feed = feed
+        self.place = {"feed": feed, "stream": stream.name}
         self.run = run
         self.full = full
         self.ledger = ledger
+        self.met = met
         #: Set once the stream has ended: the copies at hand are the last ones.
         self.settling = False
         self.links = Table(SyncLink, target.connection)
+        self.writers = Writers()
         #: Whether nothing is there yet to be matched: then the unique keys of the tables tell
         #: as much as a look at them, and whoever catches their error looks from there on.
-        self.first_load = ledger is None and target.key_is_unique and self._nothing_yet()
-        self.digest = record_digest(stream, target.key)
+        can_load = ledger is None and target.key_is_unique and not stream.save_rows
+        self.first_load = can_load and self._nothing_yet()
+        self.digest = record_digest(stream, target.key, ownership.description)
         self.source_time = source_time(stream)
         key_field = target.model._meta.get_field(target.key)
         self.key_is_personal = isinstance(key_field, EmailKeyField)
@@ -71,13 +87,17 @@ class Matcher:
         """What a batch of numbered rows changes; the caller holds the transaction."""
         changes = Changes(settling=self.settling)
         changes.counts["read"] = len(rows)
+        if self._may_be_settled():
+            rows = self._without_settled(rows, changes)
         items = list(self._items(rows, changes))
         self._find_links(items)
         items = sorted(self._usable(items, changes), key=attrgetter("position"))
         items = self._without_errors(self.references.resolve(self.target, items), items, changes)
         self._find_rows(items)
+        linked = {id(item): item for item in items if item.row}
+        self._hold(list(linked.values()))
         items = self._without_errors(self._conflicts(items), items, changes)
-        self._find_children(items)
+        self._hold([item for item in items if item.row and id(item) not in linked])
         for item in items:
             self._decide(item, changes)
         changes.rejections.sort(key=lambda rejection: rejection.position)
@@ -112,6 +132,47 @@ class Matcher:
         self._find_links(items)
         unseen = [item for item in items if item.earlier in _NOT_APPLIED or item.is_newer]
         return [(item.position, item.payload) for item in unseen]
+
+    # -- records that are as they were -------------------------------------------------------
+
+    def _may_be_settled(self) -> bool:
+        """Whether an equal digest is all there is to know of a record."""
+        needs_more = self.full or self.settling or self.first_load or self.ledger is not None
+        return not needs_more and self.source_time is None
+
+    def _without_settled(
+        self, rows: Sequence[tuple[int, Payload | BadRow]], changes: Changes
+    ) -> Sequence[tuple[int, Payload | BadRow]]:
+        """Count the records that are as they were; the rest wants a closer look.
+
+        Most feeds bring little news: this is where the time of a sync goes, so no object is
+        made for such a record. Where it meets anything odd it leaves the record alone.
+        """
+        known = [self._known(payload) for _, payload in rows]
+        ids = {external_id for external_id, _ in known}
+        if len(ids) < len(known):  # copies: the last one counts
+            return rows
+        links = {row[1]: Link(*row) for row in self._read_links(sorted(ids))}
+        rest = []
+        for row, (external_id, digest) in zip(rows, known, strict=True):
+            link = links.get(external_id)
+            if link is None or not self._is_as_it_was(link, digest):
+                rest.append(row)
+            else:
+                changes.settled.append((link.id, external_id, row[0]))
+        changes.counts["unchanged"] += len(changes.settled)
+        return rest
+
+    def _known(self, payload: Payload | BadRow) -> tuple[str, str]:
+        """A record's id and digest, as far as they can be had."""
+        if not isinstance(payload, BadRow):
+            with suppress(RecordError, TypeError, ValueError, RecursionError):
+                return self.target.identify(payload), self.digest(payload)
+        return "", ""
+
+    def _is_as_it_was(self, link: Link, digest: str) -> bool:
+        is_plain = not link.repeats and link.missing_since is None and link.merged_row is None
+        return link.hash == digest and is_plain and not self.met.has(link)
 
     # -- records and links -------------------------------------------------------------------
 
@@ -175,14 +236,17 @@ class Matcher:
         if self.first_load:
             return
         ids = sorted({item.external_id for item in items if item.external_id})
-        place = {"feed": self.feed, "stream": self.stream.name}
-        found = self.links.find(_LINK, "external_id", ids, **place)
-        links = {row[1]: Link(*row) for row in found}
+        links = {row[1]: Link(*row) for row in self._read_links(ids)}
         if self.source_time is not None:
             links = self._with_times(links)
+        alias, model = self.target.connection.alias, self.target.label
+        self.writers = writers_of(links.values(), alias, model=model, **self.place)
         for item in items:
             item.link = links.get(item.external_id)
             item.earlier = self._earlier(item)
+
+    def _read_links(self, ids: Sequence[str]) -> list[tuple[Any, ...]]:
+        return self.links.find(_LINK, "external_id", ids, **self.place)
 
     def _with_times(self, links: dict[str, Link]) -> dict[str, Link]:
         ids = [link.id for link in links.values()]
@@ -196,7 +260,8 @@ class Matcher:
     def _earlier(self, item: Item) -> str:
         if self.ledger is not None:
             return self.ledger.seen(self.stream.name, item.external_id) if item.external_id else ""
-        return item.link.outcome_in(self.run) if item.link else ""
+        is_met = item.link is not None and self.met.has(item.link)
+        return item.link.outcome_in(self.run) if item.link and is_met else ""
 
     def _usable(self, items: Sequence[Item], changes: Changes) -> Iterator[Item]:
         """The records to look at further, last first: the last usable copy of an id wins.
@@ -217,6 +282,8 @@ class Matcher:
                 changes.count(item, "unchanged")
                 changes.seen.append(item)
                 changes.postponed.append(item)
+            elif item.link is not None and item.link.id in self.writers.set_aside:
+                self._set_aside(item, item.link, changes)
             elif self._is_settled(item):
                 changes.count(item, "unchanged")
                 changes.seen.append(item)
@@ -229,6 +296,17 @@ class Matcher:
                 yield item
             if item.external_id:
                 taken[item.external_id] = item
+
+    def _set_aside(self, item: Item, link: Link, changes: Changes) -> None:
+        """Another record of the stream writes the row: one that says something new is skipped."""
+        if link.hash == item.digest:
+            changes.count(item, "unchanged")
+            changes.seen.append(item)
+            return
+        # An empty digest asks for a comparison; nothing says that the record has changed.
+        changes.count(item, "skipped" if link.hash else "unchanged")
+        item.row = {self.target.table.pk.attname: link.object_id}
+        changes.relink.append(item)
 
     def _may_be_overruled(self, item: Item) -> bool:
         """Whether the feed had several copies of the record, so that this may not be the last.
@@ -248,6 +326,8 @@ class Matcher:
             return True
         if item.link is None or item.link.hash != item.digest or self.full:
             return False
+        if item.link.id in self.writers.standing_in or item.link.missing_since is not None:
+            return False
         # The link must learn the record's time before it can turn an older one away.
         return item.source_updated_at is None or item.known_time is not None
 
@@ -257,6 +337,7 @@ class Matcher:
             raise RecordError(
                 "invalid_key", "The record has neither an id nor a key.", field=self.target.key
             )
+        item.lacks = self.ownership.lacks(values)
         return values
 
     def _without_errors(
@@ -369,6 +450,11 @@ class Matcher:
             value=item.values[key],
         )
 
+    def _hold(self, items: Sequence[Item]) -> None:
+        """Take from records that have rows what they may not write there."""
+        self._find_children(items)
+        self.ownership.hold(items)
+
     def _find_children(self, items: Sequence[Item]) -> None:
         """Read the stored child rows of the records that have a row, by position."""
         pk = self.target.table.pk.attname
@@ -386,6 +472,7 @@ class Matcher:
 
     def _decide(self, item: Item, changes: Changes) -> None:
         if item.row is None:
+            self.ownership.strip_new(item)
             try:
                 new_row(item, self.target, currency=settings.DEFAULT_CURRENCY)
             except RecordError as error:
@@ -403,12 +490,26 @@ class Matcher:
         self._warn(item, changes)
         if self._has_copies(item):  # newer than what is stored; a later one may be so, too
             changes.postponed.append(item)
+        if item.is_left_alone:
+            self._leave_alone(item, changes)
         if item.changed:
             changes.update.append(item)
             changes.count(item, "updated")
         else:
             changes.relink.append(item)
-            changes.count(item, "unchanged")
+            changes.count(item, "skipped" if item.is_left_alone else "unchanged")
+
+    def _leave_alone(self, item: Item, changes: Changes) -> None:
+        """Note that a row does without some of the record's news."""
+        item.digest = HELD
+        for code, sentence in _LEFT_ALONE.items():
+            if names := sorted(name for name, reason in item.held.items() if reason == code):
+                changes.warn(code, sentence.format(self._name(item), ", ".join(names)))
+
+    def _name(self, item: Item) -> str:
+        """The record's row as a person may read it anywhere."""
+        key = "" if self.key_is_personal else (item.row or {}).get(self.target.key)
+        return str(key or item.external_id)
 
     def _warn(self, item: Item, changes: Changes) -> None:
         for code, message in warnings_about(item, self.target):

@@ -27,8 +27,6 @@ class Observation:
     #: What tells the document from any other, and whether it is the one read last.
     validators: dict[str, str] = field(default_factory=dict)
     unchanged: bool = False
-    #: Whether it was another document when the run went on after a break.
-    replaced: bool = False
 
     @classmethod
     def restored(cls, kept: Any) -> Observation:
@@ -49,8 +47,6 @@ class Observation:
         self.partial |= page.partial
         self.unchanged |= page.unchanged
         if page.validators:
-            digest = page.validators.get("digest")
-            self.replaced |= self.validators.get("digest", digest) != digest
             self.validators = dict(page.validators)
 
     def take_time(self, newest: datetime | None) -> None:
@@ -63,11 +59,6 @@ class Observation:
         found = {}
         if self.partial:
             found["partial_page"] = "The source says that it left something out."
-        if self.replaced:
-            found["document_replaced"] = (
-                "The document was another one when the run went on after a break; some rows may "
-                "have been passed by."
-            )
         if self.moved:
             found["total_moved"] = (
                 "The number of rows changed while the pages were read; some may have slipped from "

@@ -11,6 +11,7 @@ from django.db import models
 from ..exceptions import RecordError
 from ..feeds import Reference
 from ..models import SyncLink
+from .arrivals import of_key, of_record
 from .changes import Item
 from .ledger import Ledger
 from .table import Row
@@ -44,13 +45,49 @@ class References:
         return errors
 
     def _place_all(self, target: Target, item: Item, found: Mapping[str, Found]) -> None:
-        item.copies = _place(item.values, target, found, "")
+        item.copies = self._place(item, item.values, target, found, "")
         for name, child in target.children.items():
             for number, line in enumerate(item.values.get(name, ())):
                 try:
-                    line[COPIES] = _place(line, child, found, name)
+                    line[COPIES] = self._place(item, line, child, found, name)
                 except RecordError as error:
                     raise error.within(f"{name}[{number}]") from error
+
+    def _place(
+        self,
+        item: Item,
+        values: Row,
+        owner: Target | ChildTarget,
+        found: Mapping[str, Found],
+        child: str,
+    ) -> Row:
+        """Replace references by the primary key under their attribute; returns what can be copied.
+
+        ``values`` are those of ``item`` or of one of its child rows.
+        """
+        copies: Row = {}
+        for name, attribute in owner.relations.items():
+            if name not in values:
+                continue
+            reference = values.pop(name)
+            row = found[f"{child}.{name}" if child else name].get(reference) if reference else None
+            if reference and row is None and not reference.optional:
+                field: Any = owner.model._meta.get_field(name)
+                item.waits_for = self._awaited(field.related_model, reference)
+                raise _unresolved(name, reference)
+            values[attribute] = row["pk"] if row else None
+            if row:
+                copies.update(_copies(owner, name, row))
+        return copies
+
+    def _awaited(self, model: type[models.Model], ref: Reference) -> tuple[str, ...]:
+        """Digests of what would do for the reference, in either of the ways it can be found."""
+        awaited = []
+        if ref.external_id:
+            awaited.append(of_record(self.feed, ref.stream, self._external_id(ref)))
+        if ref.key and (key := getattr(model, "sync_key", "")):
+            awaited.append(of_key(model._meta.label_lower, self._normalized(model, key, ref.key)))
+        return tuple(awaited)
 
     def _find(self, target: Target, items: Sequence[Item]) -> dict[str, Found]:
         """The rows referred to, by relation (``customer``, ``lines.product``)."""
@@ -155,22 +192,6 @@ def _collect(
         for row in rows:
             if isinstance(reference := row.get(name), Reference):
                 wanted[prefix + name].add(reference)
-
-
-def _place(values: Row, owner: Target | ChildTarget, found: Mapping[str, Found], child: str) -> Row:
-    """Replace each reference by the primary key under its attribute; returns what can be copied."""
-    copies: Row = {}
-    for name, attribute in owner.relations.items():
-        if name not in values:
-            continue
-        reference = values.pop(name)
-        row = found[f"{child}.{name}" if child else name].get(reference) if reference else None
-        if reference and row is None and not reference.optional:
-            raise _unresolved(name, reference)
-        values[attribute] = row["pk"] if row else None
-        if row:
-            copies.update(_copies(owner, name, row))
-    return copies
 
 
 def _copies(owner: Target | ChildTarget, relation: str, row: Row) -> Row:

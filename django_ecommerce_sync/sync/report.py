@@ -19,6 +19,8 @@ class Rejection:
     external_id: str
     key: str
     error: RecordError
+    #: Digests of what it waits for, as in ``SyncIssue``; none for most.
+    waits_for: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)

@@ -19,16 +19,18 @@ from ..conf import settings
 from ..exceptions import ConfigurationError, FeedError, LeaseLost
 from ..feeds import Stream, get_feed
 from ..feeds.redaction import redacted
-from ..models import ACTIVE, RunStatus, SyncRun
+from ..models import ACTIVE, MetLinks, RunStatus, SyncRun
 from .batches import Place
 from .continuity import Continuity
-from .digest import mapping_digest
+from .digest import reading_digest
 from .execution import Attempt, Cancelled, Paused, Progress, StreamExecution
 from .faults import code_of, is_away, tried_again
 from .heartbeat import Heartbeat
 from .lease import DatabaseNow, Lease, acquire
 from .ledger import Ledger
 from .match import Matcher
+from .met import Met
+from .ownership import Ownership
 from .references import References
 from .session import own_session
 from .target import Target
@@ -158,6 +160,7 @@ def _finish(lease: Lease, status: RunStatus, code: str, message: str) -> None:
             run.slot, run.lease_until, run.owner = None, None, ""
             run.finished_at = DatabaseNow()
             run.save()
+            MetLinks.objects.filter(run=run.pk).delete()
     except LeaseLost as error:
         logger.warning("%s", error)
 
@@ -183,15 +186,19 @@ class Execution:
         try:
             for stream, place in self._remaining():
                 target = self.targets[stream.name]
-                continuity = Continuity(run, stream, mapping_digest(stream, target.key))
+                ownership = Ownership(stream, target, run.feed)
+                mapping = reading_digest(feed, stream, target.key, ownership.description)
+                continuity = Continuity(run, feed, stream, mapping)
                 matcher = Matcher(
                     stream,
                     target,
                     references,
+                    ownership,
                     feed=run.feed,
                     run=run.pk,
                     full=run.full,
                     ledger=ledger,
+                    met=Met(run.pk, stream.name, target.connection),
                 )
                 StreamExecution(self.attempt, continuity, matcher).go(place)
         finally:

@@ -16,7 +16,7 @@ from typing import Any
 
 from celery import current_app
 from celery.schedules import ParseException, crontab
-from django.db import IntegrityError, connections, transaction
+from django.db import connections, transaction
 from django.db.models import Q
 from django.utils import timezone
 from kombu.exceptions import KombuError
@@ -26,9 +26,11 @@ from ..conf import settings
 from ..exceptions import ConfigurationError
 from ..feeds import get_feed
 from ..models import RunStatus, SyncRun, SyncSchedule
-from .faults import tried_again
-from .lease import DatabaseNow, lease_end, unattended, waiting
+from ..signals import sync_finished
+from .lease import DatabaseNow, unattended, waiting
+from .retries import retry_arrived
 from .runner import execute
+from .slot import queue
 
 logger = logging.getLogger(__name__)
 
@@ -74,49 +76,7 @@ def request_run(
         trigger=trigger,
         requested_by=requested_by,
     )
-    return _queue(wish)
-
-
-def retry(run: SyncRun, *, trigger: str = "cli", requested_by: Any = None) -> tuple[SyncRun, bool]:
-    """A new queued run that reads the feed again and applies only the rows rejected in ``run``."""
-    with get_feed(run.feed):
-        pass
-    streams = sorted(set(run.issues.filter(state="open").values_list("stream", flat=True)))
-    wish = SyncRun(
-        feed=run.feed,
-        streams=streams or run.streams,
-        retry_of=run,
-        trigger=trigger,
-        requested_by=requested_by,
-    )
-    return _queue(wish)
-
-
-def _queue(wish: SyncRun) -> tuple[SyncRun, bool]:
-    """Insert the run; the unique slot decides who was first."""
-    wish.lease_until = lease_end()  # the time its message has to be answered in
-    for _ in range(3):
-        try:
-            tried_again(partial(_insert, wish))
-            return wish, True
-        except IntegrityError:
-            # A lock reads what is there now, also where a transaction began before it.
-            with transaction.atomic():
-                active = (
-                    SyncRun.objects.select_for_update()
-                    .filter(feed=wish.feed, slot__isnull=False)
-                    .first()
-                )
-            if active is not None:
-                return active, False
-            wish.pk = None  # it ended just now: try once more
-    raise ConfigurationError(f"Feed '{wish.feed}' could not be queued; try again.")
-
-
-@transaction.atomic
-def _insert(wish: SyncRun) -> None:
-    wish.save(force_insert=True)
-    wish.refresh_from_db(fields=["lease_until"])
+    return queue(wish)
 
 
 def cancel(run: SyncRun) -> SyncRun:
@@ -203,11 +163,15 @@ _HAND_OVER = {"celery": _by_celery, "thread": _by_thread, "inline": _inline}
 def dispatch_due() -> list[SyncRun]:
     """Start what is due and pick up what was lost; beat or cron calls it.
 
-    Due are schedules whose time has come; lost are queued runs nobody took and running ones
-    whose worker has died. Returns the runs handed over.
+    Due are schedules whose time has come, and rejected rows whose missing row has arrived; lost
+    are queued runs nobody took and running ones whose worker has died. Returns the runs handed
+    over.
     """
     add_schedules()
-    runs = [*_scheduled(), *_lost()]
+    return _dispatched([*_scheduled(), *_lost()]) + _dispatched(retry_arrived())
+
+
+def _dispatched(runs: list[SyncRun]) -> list[SyncRun]:
     if runs:
         dispatch(*runs)
     return runs
@@ -219,8 +183,8 @@ def dispatch_lost() -> None:
     Each is handed over once in the time of a lease, however often that is. Where runs are
     carried out inline nothing happens: who looks must not wait for a run.
     """
-    if runner_kind() != "inline" and (runs := _lost()):
-        dispatch(*runs)
+    if runner_kind() != "inline":
+        _dispatched(_lost())
 
 
 def add_schedules() -> None:
@@ -279,3 +243,12 @@ def _lost() -> list[SyncRun]:
     """Runs that nobody attends to, back in the queue; of several who look one gets each."""
     lost = list(unattended().order_by("pk"))
     return [run for run in lost if unattended().filter(pk=run.pk).update(**waiting())]
+
+
+def connect() -> None:
+    """When a run has ended, see to the rows that waited for what it brought."""
+    sync_finished.connect(_follow_up, dispatch_uid="ecommerce_sync.follow_up")
+
+
+def _follow_up(sender: Any, **kwargs: Any) -> None:
+    _dispatched(retry_arrived())

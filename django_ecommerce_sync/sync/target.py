@@ -84,6 +84,11 @@ class Target:
         )
 
     @cached_property
+    def _key_field(self) -> KeyField | None:
+        field = self.model._meta.get_field(self.key)
+        return field if isinstance(field, KeyField) else None
+
+    @cached_property
     def required(self) -> tuple[str, ...]:
         """Columns a new row cannot do without."""
         return tuple(
@@ -136,8 +141,9 @@ class Target:
 
     def identify(self, payload: Payload) -> str:
         """The record's external id in its one spelling, or "" where it has none."""
-        external_id = self.stream.identify(payload, self.key)
-        return self.normalize_key(external_id) if self.stream.external_id is None else external_id
+        if self.stream.external_id is not None:
+            return self.stream.identify(payload, self.key)
+        return self.normalize_key(self.stream.key_of(payload, self.key))
 
     def values(self, payload: Payload) -> Row:
         """The record's clean values by field name; raises ``RecordError``."""
@@ -156,10 +162,9 @@ class Target:
 
     def normalize_key(self, text: str) -> str:
         """A key in its one spelling, or "" if it can be none."""
-        field = self.model._meta.get_field(self.key)
-        if isinstance(field, KeyField):
+        if self._key_field is not None:
             try:
-                text = field.normalize(text)
+                text = self._key_field.normalize(text)
             except ValidationError:
                 return ""
         return text.casefold() if self.casefold else text

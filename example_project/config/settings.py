@@ -84,6 +84,7 @@ ECOMMERCE_SYNC = {
         },
     },
     "DEFAULT_CURRENCY": "EUR",
+    "CHANGE_LOG": True,
 }
 
 if REDIS_URL := os.environ.get("REDIS_URL"):

@@ -9,6 +9,7 @@ from typing import Any
 from django_ecommerce_sync.feeds import JSON, JSONLines
 
 from .base import Target, agree, read
+from .limits import SMALL
 
 #: Where the records are; the first byte of an input says which of them is meant.
 PATHS = ("", "items", "data.items", "a.b.c")
@@ -39,7 +40,8 @@ def lines(data: bytes) -> None:
     ours = read(JSONLines(), data)
     if ours is None:
         return
-    kept = [line for line in data.removeprefix(b"\xef\xbb\xbf").split(b"\n") if line.strip(SPACE)]
+    found = data.removeprefix(b"\xef\xbb\xbf").split(b"\n")
+    kept = [line for line in found if line.strip(SPACE) or len(line) > SMALL["MAX_RECORD"]]
     agree("number of lines", len(ours), len(kept))
     for row, line in zip(ours, kept, strict=True):
         if isinstance(row, dict):

@@ -115,7 +115,26 @@ def test_starting_runs_is_a_right_of_its_own(db):
 def test_rejected_rows_need_a_right_of_their_own(db):
     run = SyncRun.objects.create(feed="shop")
     viewer = someone_with("view_syncrun")
-    problem(viewer.get(f"/api/sync-runs/{run.pk}/issues/"), 403)
+    for path in ("issues/", "issues/groups/"):
+        problem(viewer.get(f"/api/sync-runs/{run.pk}/{path}"), 403)
+
+
+def test_moving_orders_is_changing_them(db):
+    order = Order.objects.create(order_id="1")
+    url = f"/api/orders/{order.pk}/transition/"
+    others = someone_with("view_order", "add_order", "delete_order", "add_orderevent")
+    problem(others.post(url, {"to": "paid"}), 403, "permission_denied")
+    get_user_model().objects.all().delete()
+    assert someone_with("change_order").post(url, {"to": "paid"}).status_code == 200
+
+
+def test_the_log_of_an_order_needs_a_right_of_its_own(db):
+    order = Order.objects.create(order_id="1")
+    url = f"/api/orders/{order.pk}/events/"
+    for lacking in ("view_order", "view_orderevent"):
+        problem(someone_with(lacking).get(url), 403)
+        get_user_model().objects.all().delete()
+    assert someone_with("view_order", "view_orderevent").get(url).status_code == 200
 
 
 def test_orders_are_not_open_through_customers(db):

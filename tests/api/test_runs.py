@@ -223,6 +223,102 @@ def test_retry_queues_a_run_of_what_was_rejected(client, run, later):
     assert client.post(f"/api/sync-runs/{run.pk}/retry/").json()["id"] == new["id"]
 
 
+@pytest.mark.parametrize(
+    "choice",
+    [
+        {"code": "invalid_decimal"},
+        {"stream": "products", "field": ""},
+        {"code": "required", "stream": "products"},
+    ],
+)
+def test_retry_of_some(client, run, later, choice):
+    response = client.post(f"/api/sync-runs/{run.pk}/retry/", choice)
+    assert response.status_code == 202, response.content
+    assert response.json()["retry_choice"] == choice
+    assert SyncRun.objects.get(pk=response.json()["id"]).retry_choice == choice
+
+
+def test_retry_of_rows_by_their_ids(client, run, later):
+    pks = list(run.issues.values_list("pk", flat=True))
+    response = client.post(f"/api/sync-runs/{run.pk}/retry/", {"issues": pks[:2]})
+    assert response.json()["retry_choice"] == {"issues": pks[:2]}
+
+
+def test_rows_the_run_does_not_have_are_named(client, run, later):
+    other = SyncRun.objects.create(feed="stock", slot=None)
+    elsewhere = SyncIssue.objects.create(run=other, feed="stock", stream="products", code="x")
+    mine = run.issues.first().pk
+    body = {"issues": [elsewhere.pk, mine, 2**63 - 1]}
+    document = problem(client.post(f"/api/sync-runs/{run.pk}/retry/", body), 400, "invalid")
+    told = [(e["pointer"], e["code"], e["detail"]) for e in document["errors"]]
+    assert told == [
+        ("/issues/0", "unknown_issue", f"This run has no rejected row {elsewhere.pk}."),
+        ("/issues/2", "unknown_issue", f"This run has no rejected row {2**63 - 1}."),
+    ]
+    assert SyncRun.objects.count() == 2
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({"issues": []}, "/issues"),
+        ({"issues": "all"}, "/issues"),
+        ({"issues": [0]}, "/issues/0"),
+        ({"issues": [10**30]}, "/issues/0"),
+        ({"issues": ["x"]}, "/issues/0"),
+        ({"issues": list(range(1, 1002))}, "/issues"),
+        ({"code": ""}, "/code"),
+        ({"codes": ["required"]}, "/codes"),
+    ],
+)
+def test_bad_choices_are_named_and_nothing_is_queued(client, run, later, body, pointer):
+    response = client.post(f"/api/sync-runs/{run.pk}/retry/", body)
+    document = problem(response, 400, "invalid")
+    assert [entry["pointer"] for entry in document["errors"]] == [pointer]
+    assert SyncRun.objects.count() == 1
+
+
+def test_a_choice_that_nothing_open_fits(client, run, later):
+    run.issues.filter(code="required").update(state="resolved")
+    url = f"/api/sync-runs/{run.pk}/retry/"
+    for body in ({"code": "required"}, {"field": "price"}, {"stream": "orders"}):
+        problem(client.post(url, body), 409, "nothing_to_retry")
+    assert SyncRun.objects.count() == 1
+
+
+def test_groups_of_issues(client, run):
+    run.issues.filter(code="required").update(state="resolved", field="lines[3].sku")
+    url = f"/api/sync-runs/{run.pk}/issues/groups/"
+    page = client.get(url).json()
+    first = run.issues.get(external_id="1")
+    assert (page["count"], page["next"]) == (2, None)
+    assert page["results"][0] == {
+        "stream": "products",
+        "field": "",
+        "code": "invalid_decimal",
+        "count": 2,
+        "open": 2,
+        "message": "It is, after all,\nno number.",
+        "example": {
+            "id": first.pk,
+            "position": 1,
+            "external_id": "1",
+            "key": "",
+            "field": "",
+            "excerpt": "+1",
+        },
+    }
+    second = client.get(f"{url}?page=2&page_size=1").json()["results"][0]
+    assert (second["field"], second["count"], second["open"]) == ("lines[].sku", 1, 0)
+    problem(client.get("/api/sync-runs/999999/issues/groups/"), 404)
+
+
+def test_an_issue_tells_that_its_row_has_arrived(client, run):
+    run.issues.update(arrived_at="2026-01-02T03:04:05Z", retried_in=77)
+    row = client.get(f"/api/sync-runs/{run.pk}/issues/").json()["results"][0]
+    assert (row["arrived_at"], row["retried_in"]) == ("2026-01-02T03:04:05Z", 77)
+
+
 def test_retry_of_a_feed_that_is_gone(client, run, settings):
     settings.ECOMMERCE_SYNC = {"FEEDS": {}}
     problem(client.post(f"/api/sync-runs/{run.pk}/retry/"), 409, "feed_misconfigured")

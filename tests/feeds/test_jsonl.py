@@ -90,3 +90,25 @@ def test_a_page_for_people_is_no_feed(page):
 )
 def test_a_record_is_a_line(content, rows):
     assert found(FORMAT, content) == rows
+
+
+@pytest.mark.parametrize("size", [3, 16, 1 << 16])
+def test_a_line_at_the_limit_is_the_same_wherever_pieces_end(monkeypatch, size):
+    monkeypatch.setattr("django_ecommerce_sync.feeds.formats.jsonl.CHUNK", size)
+    for module in ("jsonl", "decoding"):
+        monkeypatch.setattr(f"django_ecommerce_sync.feeds.formats.{module}.MAX_RECORD", 40)
+    longest = b'{"sku": "a"}'.ljust(40)
+    content = longest + b"\n" + longest + b" \n" + b" " * 41 + b"\n" + longest
+    assert found(FORMAT, content) == [
+        {"sku": "a"},
+        "record_too_large",
+        "record_too_large",
+        {"sku": "a"},
+    ]
+
+
+@pytest.mark.parametrize("size", [3, 16, 1 << 16])
+def test_a_page_of_markup_is_told_however_many_blanks_lead_it(monkeypatch, size):
+    monkeypatch.setattr("django_ecommerce_sync.feeds.formats.jsonl.CHUNK", size)
+    with pytest.raises(FeedError, match="HTML"):
+        found(FORMAT, b"\r\n" * 20 + b"<html>")

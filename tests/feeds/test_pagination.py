@@ -5,6 +5,7 @@ import pytest
 
 from django_ecommerce_sync.exceptions import FeedError
 from django_ecommerce_sync.feeds import (
+    Bearer,
     Cursor,
     HTTPFeed,
     Keyset,
@@ -276,6 +277,19 @@ def test_a_secret_in_the_query_stays_out_of_the_cursor(server, monkeypatch):
     assert server.requests[1].query == {"p": "2", "key": "s3cret"}
 
 
+@pytest.mark.parametrize("auth", [Bearer("ACME"), Query("key", env="ACME")])
+def test_a_secret_that_comes_back_under_another_name_stays_out_of_the_cursor(
+    server, monkeypatch, auth
+):
+    monkeypatch.setenv("ACME", "s3cret/of+acme")
+    following = "/api/items?access_token=s3cret%2Fof%2Bacme&p=2"
+    server.answer = lambda request: reply(
+        {"items": ROWS[1:]} if request.query.get("p") else {"items": ROWS[:1], "next": following}
+    )
+    feed = feed_of(server, NextURL("next"), auth=auth)
+    assert pages(feed)[0][1] == f"{server.url}/api/items?p=2"
+
+
 def test_keysets(server):
     def answer(request):
         since = int(request.query.get("since_id", -1))
@@ -307,3 +321,108 @@ def test_a_page_of_bad_rows_is_not_the_end(server):
     bodies = {"1": b"[7]", "2": b'[{"sku": "a"}]'}
     server.answer = lambda request: (200, {}, bodies.get(request.query["page"], b"[]"))
     assert codes(rows(feed_of(server, PageNumber(), records=""))) == ["not_an_object", {"sku": "a"}]
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        '<{}>; rel="next"',
+        "<{}>;rel=next",
+        '<{}> ; REL = "Last Next"',
+        '<{}&f=a;b>; rel="next"',
+        '<{}&f=a,b>; title="<x>; rel=prev, y"; rel="next"',
+        '</api/items>; rel="prev"; title="rel=next",<{}>; rel="next"',
+    ],
+)
+def test_link_headers_as_the_standard_allows_them(server, link):
+    def answer(request):
+        page = int(request.query.get("page", 1))
+        headers = {"Link": link.format(f"?page={page + 1}")} if page < 3 else {}
+        assert request.query.get("f", "") in ("", "a;b", "a,b")
+        return reply({"items": ROWS[page * 2 - 2 : page * 2]}, **headers)
+
+    server.answer = answer
+    assert rows(feed_of(server, LinkHeader())) == ROWS
+
+
+def test_a_link_that_leads_elsewhere_is_no_next_page(server):
+    link = '<?page=2>; rel="prev"; title="rel=next"'
+    server.answer = lambda request: reply({"items": ROWS}, Link=link)
+    assert rows(feed_of(server, LinkHeader())) == ROWS
+
+
+def test_a_next_address_is_as_seen_from_its_page(server):
+    def answer(request):
+        number = {"/api/items": 1, "/api/items/page/2": 2, "/api/items/page/3": 3}[request.path]
+        following = {1: "items/page/2", 2: "3"}.get(number)
+        return reply({"items": ROWS[number * 2 - 2 : number * 2], "next": following})
+
+    server.answer = answer
+    assert rows(feed_of(server, NextURL("next"))) == ROWS
+
+
+def test_a_token_with_decimals(server):
+    def answer(request):
+        page = int(float(request.query.get("after", 0)))
+        return reply({"items": ROWS[page * 2 :][:2], "next": page + 1.5 if page < 2 else None})
+
+    server.answer = answer
+    assert rows(feed_of(server, Cursor("after", "next"))) == ROWS
+    assert server.requests[1].query == {"after": "1.5"}
+
+
+@pytest.mark.parametrize(
+    ("paginator", "following", "code"),
+    [
+        (Cursor("after", "next"), {"token": "b"}, "no_cursor"),
+        (Cursor("after", "next"), True, "no_cursor"),
+        (NextURL("next"), {"href": "/api/items?page=2"}, "no_next_url"),
+        (Keyset("since_id", "id"), None, "no_keyset"),
+    ],
+)
+def test_what_leads_nowhere_is_not_taken_for_the_end(server, paginator, following, code):
+    server.answer = lambda request: reply({"items": ROWS, "next": following})
+    assert failure(feed_of(server, paginator)).code == code
+
+
+@pytest.mark.parametrize("nothing", [None, "", False, [], {}])
+def test_nothing_is_the_end(server, nothing):
+    server.answer = lambda request: reply({"items": ROWS, "next": nothing})
+    assert rows(feed_of(server, Cursor("after", "next"))) == ROWS
+    assert rows(feed_of(server, NextURL("next"))) == ROWS
+
+
+def test_a_keyset_goes_on_after_the_last_sound_row(server):
+    def answer(request):
+        after = int(request.query.get("since_id", -1))
+        found = json.dumps([row for row in ROWS if int(row["sku"]) > after][:2])
+        return 200, {}, found.replace('"1"}', '"1", "sku": "1"}').encode()
+
+    server.answer = answer
+    found = codes(rows(feed_of(server, Keyset("since_id", "sku"), records="")))
+    assert found == [ROWS[0], *["duplicate_key"] * 2, *ROWS[2:]]
+
+
+def test_a_page_too_large_to_find_the_cursor_in_is_not_the_last(server):
+    beside = "x" * (1 << 20)
+    server.answer = lambda request: reply({"items": ROWS, "facets": beside, "next": "b"})
+    assert failure(feed_of(server, Cursor("after", "next"))).code == "record_too_large"
+    assert rows(feed_of(server, LinkHeader())) == ROWS
+
+
+@pytest.mark.parametrize("totals", [(5, 5, 5), (3, 4, 4), (4, 4, 4)])
+@pytest.mark.parametrize("shape", [{"each": "parts"}, {"group_by": "sku"}])
+def test_rows_missing_from_what_is_put_together_make_the_last_page_partial(server, shape, totals):
+    def answer(request):
+        offset = int(request.query["offset"])
+        items = [{**row, "parts": [row, row]} for row in ROWS[:4][offset:][:2]]
+        return reply({"items": items, "total": totals[offset // 2]})
+
+    server.answer = answer
+    stream = Stream("products", path="items", records="items", fields=FIELDS, **shape)
+    feed = feed_of(server, Offset(size=2, total="total"), streams=[stream])
+    found = []
+    for page in feed.fetch(stream, None):
+        list(page.rows)
+        found.append(page.partial)
+    assert any(found) == (set(totals) != {4})

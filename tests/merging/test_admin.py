@@ -4,10 +4,11 @@ import pytest
 from django.contrib import admin
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from django_ecommerce_sync.admin.merging import merge_selected
 from django_ecommerce_sync.models import Customer, Merge, MergeCandidate, Product
-from django_ecommerce_sync.sync.merging import find, merge, propose
+from django_ecommerce_sync.sync.merging import expire, find, merge, propose
 from tests.merging.conftest import customer, link, order, picture, product
 from tests.staff import staff
 from tests.test_admin import EVIL, EVIL_ATTRIBUTE, Tags
@@ -172,6 +173,17 @@ def test_a_merge_is_undone_on_its_page(root, pair):
     assert "Undo the merge" not in root.get(page(record)).content.decode()
     act(root, record, "undo")
     assert told(root.get(page(record)))[-1] == f"Merge {record.pk} is undone already."
+
+
+def test_that_a_merge_can_no_longer_be_undone_is_told(root, pair):
+    act(root, pair, "merge", versions=versions(pair))
+    expire(timezone.now())
+    record = Merge.objects.get()
+    html = root.get(page(record)).content.decode()
+    assert "Undo the merge" not in html
+    assert "The merge can no longer be undone" in html
+    act(root, record, "undo")
+    assert "can no longer be undone" in told(root.get(page(record)))[-1]
 
 
 def test_a_pair_is_dismissed(root, pair):

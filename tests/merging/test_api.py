@@ -3,9 +3,10 @@
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
+from django.utils import timezone
 
 from django_ecommerce_sync.models import Customer, Merge, MergeCandidate, Product
-from django_ecommerce_sync.sync.merging import find, merge
+from django_ecommerce_sync.sync.merging import expire, find, merge
 from tests.api.conftest import APIClient, client, problem, user
 from tests.merging.conftest import customer, order, picture, product
 
@@ -81,8 +82,10 @@ def test_a_pair_in_full_shows_what_a_merge_would_do(client, pair):
         "survivor": "",
         "other": "0170 1234567",
         "merged": "0170 1234567",
+        "conflict": False,
         "side": "other",
     }
+    assert fields["email"]["conflict"] is True
 
 
 def test_a_pair_of_a_row_that_is_gone_can_be_looked_at(client, pair):
@@ -112,6 +115,20 @@ def test_a_pair_is_merged_and_the_merge_taken_back(client, user, pair):
     assert picture() == before
     problem(client.post(f"/api/merges/{made['id']}/undo/"), 409, "undone")
     assert client.get(f"/api/duplicates/{pair.pk}/").json()["state"] == "dismissed"
+
+
+def test_whether_a_merge_can_be_undone_is_told(client, pair):
+    made = client.post(f"/api/duplicates/{pair.pk}/merge/", {}).json()
+    assert (made["can_be_undone"], made["expired_at"]) == (True, None)
+    expire(timezone.now())
+    address = f"/api/merges/{made['id']}/"
+    shown = client.get(address).json()
+    assert shown["can_be_undone"] is False
+    assert shown["expired_at"]
+    assert (
+        "can no longer be undone"
+        in problem(client.post(f"{address}undo/"), 409, "expired")["detail"]
+    )
 
 
 def test_what_the_merged_row_was_like_is_not_shown(client, pair):

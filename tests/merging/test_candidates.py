@@ -135,9 +135,24 @@ class TestCustomers:
     def test_a_slip_in_the_name_makes_an_address_less_sure(self):
         rows = (
             {"name": "Jonathan Bee", "address": HOME},
-            {"name": "Jonhatan Bee", "address": {**HOME, "street": "Hauptstr 5"}},
+            {"name": "Jonahtan Bee", "address": {**HOME, "street": "Hauptstr 5"}},
         )
         assert people(*rows) == [(80, ["same_address"])]
+
+    @pytest.mark.parametrize(
+        ("one", "other"),
+        [
+            ({"name": "Anna Bee"}, {"name": "Annika Bee"}),
+            ({"name": "Alexander Bee"}, {"name": "Alexandra Bee"}),
+            ({"name": "Ann Bee"}, {"name": "A. Bee"}),
+            (
+                {"name": "Anna Bee", "phone": "0170 1234567"},
+                {"name": "Anne Bee", "phone": "0170 7654321"},
+            ),
+        ],
+    )
+    def test_similar_names_of_one_household_are_two_people(self, one, other):
+        assert people({**one, "address": HOME}, {**other, "address": HOME}) == []
 
     def test_people_of_one_household_are_not_one(self):
         assert (
@@ -367,6 +382,11 @@ class TestPropose:
         assert [reason["code"] for reason in candidate.reasons] == ["proposed"]
         assert propose(one, two) == candidate
         merge(one, two)
+
+    def test_a_search_leaves_it_for_them_to_decide(self):
+        candidate = propose(customer("a@example.com"), customer("b@example.com"))
+        assert find(Customer).dropped == 0
+        assert list(MergeCandidate.objects.all()) == [candidate]
 
     def test_the_rules_say_what_they_think_of_it(self):
         candidate = propose(customer("ab@gmail.com"), customer("a.b@gmail.com"))

@@ -5,9 +5,10 @@ from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
 from django_ecommerce_sync.models import Customer, Merge, MergeCandidate, Product
-from django_ecommerce_sync.sync.merging import propose
+from django_ecommerce_sync.sync.merging import expire, propose
 from tests.merging.conftest import customer, picture, product
 
 pytestmark = pytest.mark.django_db
@@ -85,6 +86,8 @@ def test_a_pair_is_shown_side_by_side(pair):
         "email": "a.b@gmail.com",
         "phone": "",
     }
+    conflicts = {field["name"]: field["conflict"] for field in shown["fields"]}
+    assert conflicts == {"email": True, "phone": False}
 
 
 def test_a_pair_is_merged_and_the_merge_undone(pair):
@@ -104,6 +107,18 @@ def test_a_pair_is_merged_and_the_merge_undone(pair):
         f"Merge {record.pk} is undone: customers {pair.second_id} is back.\n",
     )
     assert picture() == before
+
+
+def test_an_old_merge_can_no_longer_be_undone(pair):
+    command(pair.pk, "--apply")
+    record = Merge.objects.get()
+    assert document("--log")[0]["can_be_undone"] is True
+    expire(timezone.now())
+    assert document("--log")[0]["can_be_undone"] is False
+    assert "no longer possible" in command("--log")[1]
+    code, message = failure("--undo", record.pk)
+    assert code == 1
+    assert f"Merge {record.pk} can no longer be undone" in message
 
 
 def test_a_dry_run_of_one_pair_only_shows_it(pair):

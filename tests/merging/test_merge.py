@@ -21,7 +21,13 @@ from django_ecommerce_sync.models import (
     SyncLink,
     SyncRun,
 )
-from django_ecommerce_sync.sync.merging import MergeRefused, merge, merge_candidate, propose
+from django_ecommerce_sync.sync.merging import (
+    MergeRefused,
+    merge,
+    merge_candidate,
+    propose,
+    undo,
+)
 from tests.merging.conftest import customer, link, order, picture, product
 
 pytestmark = pytest.mark.django_db
@@ -232,6 +238,26 @@ def test_whoever_is_deleted_takes_what_was_merged_into_it_along(ann, anna):
     ann.delete()
     assert not Merge.objects.exists()
     assert not MergeCandidate.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "united"),
+    [
+        (["phone"], ["email", "phone"], ["phone", "email"]),
+        (["phone", "email"], ["phone"], ["phone", "email"]),
+        ([], ["company"], ["company"]),
+        ([], [], []),
+    ],
+)
+def test_what_is_pinned_in_either_row_is_pinned_in_the_survivor(ann, anna, ours, theirs, united):
+    Customer.objects.filter(pk=ann.pk).update(pinned=ours)
+    Customer.objects.filter(pk=anna.pk).update(pinned=theirs)
+    before = picture()
+    record = merge(ann, anna)
+    ann.refresh_from_db()
+    assert ann.pinned == united
+    undo(record)
+    assert picture() == before
 
 
 class TestRowsOfTheProject:

@@ -1,8 +1,11 @@
 """A merge taken back: all as before, unless something has happened in between."""
 
+from datetime import timedelta
+
 import pytest
 from django.contrib.auth.models import User
-from django.db import connection, transaction
+from django.db import connection
+from django.utils import timezone
 
 from django_ecommerce_sync.models import (
     CandidateState,
@@ -16,13 +19,14 @@ from django_ecommerce_sync.models import (
 )
 from django_ecommerce_sync.sync.merging import (
     MergeRefused,
+    expire,
     find,
     merge,
     merge_candidate,
     propose,
     undo,
 )
-from tests.merging.conftest import customer, link, order, picture, product
+from tests.merging.conftest import customer, link, order, picture, product, read
 from tests.sync.conftest import customer as record_of_customer
 from tests.sync.conftest import product as record_of_product
 
@@ -83,33 +87,6 @@ def test_json_of_any_depth_a_database_can_hold_is_as_before(db):
     assert picture() == before
 
 
-def test_a_hundred_pairs_are_as_before_to_the_last_byte(shop):
-    number = 100
-    shop.rows = {
-        "customers": [record_of_customer(n) for n in range(1, 2 * number + 1)],
-        "products": [record_of_product(n) for n in range(1, 21)],
-        "orders": [
-            {
-                "id": n,
-                "customer_id": n,
-                "date": "2026-05-01T10:00:00Z",
-                "lines": [{"product_id": n % 20 + 1, "quantity": 1, "price": "9.90"}],
-            }
-            for n in range(1, 2 * number + 1)
-        ],
-    }
-    shop.sync()
-    before = picture()
-    rows = list(Customer.objects.order_by("pk"))
-    with transaction.atomic():
-        records = [merge(rows[n], rows[n + number]) for n in range(number)]
-        assert Customer.objects.count() == number
-        for record in records:
-            undo(record)
-    assert picture() == before
-    assert shop.counts("customers") == {"read": 2 * number, "unchanged": 2 * number}
-
-
 def test_what_was_recorded_goes_with_the_undoing(ann, anna):
     boss = User.objects.create(username="boss")
     record = merge(ann, anna)
@@ -128,6 +105,58 @@ def test_the_pair_is_dismissed_and_not_found_again(db):
     candidate.refresh_from_db()
     assert candidate.state == CandidateState.DISMISSED
     assert find(Customer).found == 0
+
+
+#: What changes with every merge.
+STAMPS = {"version": {}, "updated_at": {}}
+
+
+class TestExpiry:
+    """After some time what the merged row was like is nobody's business any more."""
+
+    @pytest.fixture
+    def merges(self, ann, anna):
+        """An old merge, a younger one, and one that was taken back."""
+        third, fourth = customer("c@example.com", phone="5"), customer("d@example.com")
+        undone = merge(ann, fourth)
+        undo(undone)
+        old, young = merge(ann, anna), merge(ann, third)
+        Merge.objects.exclude(pk=young.pk).update(merged_at=timezone.now() - timedelta(days=91))
+        return old, young, undone
+
+    def test_old_merges_lose_what_it_takes_to_undo_them(self, merges):
+        old, young, undone = merges
+        assert expire(timezone.now() - timedelta(days=90)) == 1
+        for record in merges:
+            record.refresh_from_db()
+        assert (old.row, old.moved) == ({}, {})
+        assert old.changes == {"phone": {}, "company": {}, "address": {}, **STAMPS}
+        assert [record.can_be_undone for record in merges] == [False, True, False]
+        assert undone.expired_at is None
+        assert expire(timezone.now() - timedelta(days=90)) == 0
+        assert young.row["phone"] == "5"
+
+    def test_many_expire_in_several_steps(self, merges, monkeypatch):
+        monkeypatch.setattr("django_ecommerce_sync.sync.merging.undoing._CHUNK", 1)
+        assert expire(timezone.now()) == 2
+
+    def test_they_can_no_longer_be_undone(self, merges):
+        old, young, _undone = merges
+        expire(timezone.now() - timedelta(days=90))
+        undo(young)
+        refused = refusal(old)
+        assert refused.code == "expired"
+        assert refused.message == (
+            f"Merge {old.pk} can no longer be undone: what the row was like was deleted on "
+            f"{timezone.localdate()} (KEEP_MERGES_DAYS)."
+        )
+
+    def test_nothing_of_the_merged_row_is_left(self, merges):
+        expire(timezone.now())
+        with connection.cursor() as cursor:
+            told = str(read(cursor, Merge))
+        assert "anna@example.com" not in told
+        assert "170 1234567" not in told
 
 
 class TestSomethingHappenedSince:
@@ -281,12 +310,6 @@ class TestFeeds:
         undo(merge(*self.rows()))
         assert picture() == before
         assert shop.counts("customers") == {"read": 2, "unchanged": 2}
-
-    def test_a_record_that_changes_after_a_merge_is_written_into_the_survivor(self, shop):
-        merge(*self.rows())
-        shop.rows["customers"][1]["phone"] = "6"
-        assert shop.counts("customers") == {"read": 2, "updated": 1, "unchanged": 1}
-        assert Customer.objects.get().phone == "6"
 
     def test_and_after_the_undoing_both_rows_are_as_their_records_say(self, shop):
         record = merge(*self.rows())

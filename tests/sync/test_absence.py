@@ -125,11 +125,25 @@ def test_a_question_that_answered_itself(shop):
     assert SyncIssue.objects.get().state == "resolved"
 
 
-def test_an_empty_feed_archives_nothing(shop):
+def test_an_empty_feed_archives_nothing_unasked(shop):
     shop.streams = [replace(PRODUCTS, missing=Archive(max_ratio=1), allow_empty=True)]
     shop.rows = {"products": []}
-    assert shop.sync().status == RunStatus.SUCCEEDED
+    assert shop.sync().status == RunStatus.PARTIAL
     assert archived() == []
+    assert SyncIssue.objects.get().code == "needs_attention"
+    assert shop.counts(allow_shrink=True) == {"archived": 6}
+    assert shop.sync().status == RunStatus.SUCCEEDED
+
+
+def test_a_feed_cut_to_a_tenth_archives_nothing_unasked(shop):
+    shop.streams = [replace(PRODUCTS, missing=Archive())]
+    shop.rows = {"products": [product(n) for n in range(1, 101)]}
+    shop.sync()
+    shop.rows = {"products": [product(n) for n in range(1, 11)]}
+    run = shop.sync()
+    assert (run.status, archived()) == (RunStatus.PARTIAL, [])
+    assert run.counts_of("products")["unchanged"] == 10
+    assert shop.counts(allow_shrink=True)["archived"] == 90
 
 
 def test_listeners_hear_of_it(shop):

@@ -12,6 +12,7 @@ from django_ecommerce_sync.exceptions import FeedError
 from django_ecommerce_sync.feeds import (
     Archive,
     Bearer,
+    CSVFeed,
     HTTPFeed,
     NoPages,
     PageNumber,
@@ -209,6 +210,31 @@ class TestWatermark:
         assert StreamState.objects.get().watermark == before
 
 
+class TestTimesNobodyAsksWith:
+    """``since`` without ``param`` only tells old copies: each run reads everything."""
+
+    @pytest.fixture(autouse=True)
+    def dated(self, source):
+        source.stream |= {"since": Since("changed"), "missing": Archive(max_ratio=0.5)}
+        source.rows = [row(n, changed=at(n)) for n in range(12)]
+
+    def test_what_is_gone_is_archived_all_the_same(self, source):
+        source.run()
+        source.rows = source.rows[:10]
+        assert source.counts() == {"read": 10, "unchanged": 10, "archived": 2}
+
+    def test_an_unchanged_document_is_not_read(self, source):
+        source.headers = {"ETag": '"7"'}
+        source.run()
+        assert source.counts() == {"read": 12, "unchanged": 12}
+        assert source.server.requests[0].headers["If-None-Match"] == '"7"'
+
+    def test_a_document_that_lost_all_its_rows_changes_nothing(self, source):
+        source.run()
+        source.rows = []
+        assert source.run().error_code == "feed_empty"
+
+
 class TestUnchangedDocuments:
     def test_an_etag_makes_it_one_request_without_a_body(self, source):
         source.headers = {"ETag": 'W/"7"'}
@@ -227,9 +253,9 @@ class TestUnchangedDocuments:
     def test_equal_bytes_are_not_even_read(self, source):
         source.rows.append(row(3))
         assert source.counts() == {"read": 13, "created": 12, "duplicate": 1}
-        seen = set(SyncLink.objects.values_list("last_seen_run"))
+        links = list(SyncLink.objects.order_by("pk").values())
         assert source.counts() == {"read": 13, "unchanged": 12, "duplicate": 1}
-        assert set(SyncLink.objects.values_list("last_seen_run")) == seen
+        assert list(SyncLink.objects.order_by("pk").values()) == links
 
     def test_no_row_is_looked_at_or_written(self, source):
         source.run()
@@ -255,6 +281,21 @@ class TestUnchangedDocuments:
         source.run()
         assert source.counts(**options) == {"read": 12, "unchanged": 12}
         assert "If-None-Match" not in source.server.requests[0].headers
+
+    @pytest.mark.parametrize("since", [None, Since("changed", "since")])
+    @pytest.mark.parametrize("answer", ["allow_shrink", "max_ratio"])
+    def test_it_is_read_again_to_archive_what_was_asked_about(self, source, answer, since):
+        source.headers = {"ETag": '"7"'}
+        source.rows = [row(n, changed=at(n)) for n in range(12)]
+        source.stream |= {"missing": Archive(), "since": since}
+        source.run()
+        source.headers, source.rows = {"ETag": '"8"'}, source.rows[:9]
+        assert [issue.code for issue in source.run(full=True).issues.all()] == ["needs_attention"]
+        if answer == "max_ratio":
+            source.stream["missing"] = Archive(max_ratio=0.5)
+        found = source.counts(allow_shrink=answer == "allow_shrink")
+        assert found == {"read": 9, "unchanged": 9, "archived": 3}
+        assert source.asked() == {}
 
     def test_it_is_read_again_after_rejections(self, source):
         source.headers = {"ETag": '"7"'}
@@ -302,6 +343,31 @@ class TestUnchangedDocuments:
         source.stream["fields"] = {**FIELDS, "name": "sku"}
         assert source.counts() == {"read": 12, "updated": 12}
 
+    @pytest.mark.parametrize(
+        ("option", "value"),
+        [("path", "outlet"), ("records", "others"), ("params", {"shop": 2})],
+    )
+    def test_a_stream_that_is_to_be_found_elsewhere_is_read(self, source, option, value):
+        source.headers = {"ETag": '"7"'}
+        source.envelope = {"others": []}
+        source.run()
+        source.stream |= {option: value, "allow_empty": True}
+        source.run()
+        assert "If-None-Match" not in source.server.requests[0].headers
+
+    def test_another_format_has_the_same_bytes_read_anew(self, settings, tmp_path):
+        file = tmp_path / "products.csv"
+        file.write_bytes("sku;name;price\nA;Größe;1,50\n".encode("iso-8859-15"))
+        options = {"url": str(file), "stream": "products", "decimal": ","}
+        options["fields"] = {name: name for name in ("sku", "name", "price")}
+        for encoding in ("iso-8859-5", "iso-8859-15"):
+            options["encoding"] = encoding
+            feed = {"BACKEND": CSVFeed, "OPTIONS": options}
+            settings.ECOMMERCE_SYNC = {**settings.ECOMMERCE_SYNC, "FEEDS": {"shop": feed}}
+            run, _ = request_run("shop")
+            assert execute(run.pk).status == RunStatus.SUCCEEDED
+        assert Product.objects.get().name == "Größe"
+
     def test_a_run_that_broke_off_makes_the_old_document_worth_reading(self, source):
         source.run()
         good = source.rows
@@ -313,9 +379,8 @@ class TestUnchangedDocuments:
 
 
 class TestDoubts:
-    @pytest.mark.parametrize("options", [{"max_shrink": 0.5}, {"missing": Archive(max_ratio=1)}])
-    def test_a_feed_that_lost_most_of_its_rows_changes_nothing(self, source, options):
-        source.stream.update(options)
+    def test_a_feed_that_lost_most_of_its_rows_changes_nothing(self, source):
+        source.stream["max_shrink"] = 0.5
         source.run()
         source.rows = [row(0, price="9")]
         run = source.run()
@@ -330,8 +395,8 @@ class TestDoubts:
         assert source.counts(allow_shrink=True) == {"read": 1, "updated": 1}
         assert source.counts() == {"read": 1, "unchanged": 1}
 
-    @pytest.mark.parametrize("options", [{}, {"missing": Archive(1), "max_shrink": 1}])
-    def test_rows_that_are_kept_and_streams_that_say_so_may_lose_any_number(self, source, options):
+    @pytest.mark.parametrize("options", [{}, {"missing": Archive(max_ratio=1)}])
+    def test_unless_a_stream_says_otherwise_it_may_lose_any_number(self, source, options):
         source.stream.update(options)
         source.run()
         source.rows = [row(0, price="9")]
@@ -390,8 +455,9 @@ class TestDoubts:
         source.server.answer = answer
         assert [w["code"] for w in source.run().warnings] == ["total_moved"]
 
-    def test_more_records_than_allowed(self, source, settings):
-        settings.ECOMMERCE_SYNC = {**settings.ECOMMERCE_SYNC, "BATCH_SIZE": 4}
+    @pytest.mark.parametrize(("size", "landed"), [(4, 4), (5, 5), (100, 0)])
+    def test_more_records_than_allowed(self, source, settings, size, landed):
+        settings.ECOMMERCE_SYNC = {**settings.ECOMMERCE_SYNC, "BATCH_SIZE": size}
         source.paginator = PageNumber()
         feed_limit = pytest.MonkeyPatch()
         feed_limit.setattr(HTTPFeed, "max_records", 7)
@@ -399,7 +465,10 @@ class TestDoubts:
             run = source.run()
         finally:
             feed_limit.undo()
-        assert (run.error_code, run.counts_of("products")["created"]) == ("too_many_records", 4)
+        assert (run.error_code, run.counts_of("products")["created"]) == (
+            "too_many_records",
+            landed,
+        )
 
 
 class TestSecrets:

@@ -128,3 +128,10 @@ def test_a_record_without_its_id_is_rejected(shop):
     shop.rows = {"products": [row]}
     issue = shop.sync().issues.get()
     assert (issue.code, issue.field) == ("required", "external_id")
+
+
+def test_a_record_may_have_the_id_zero(shop):
+    shop.rows = {"products": [product(0), product(1)]}
+
+    assert shop.counts() == {"read": 2, "created": 2}
+    assert shop.counts() == {"read": 2, "unchanged": 2}

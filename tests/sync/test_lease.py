@@ -1,20 +1,18 @@
 """Who may write, what is tried again, and what is landed once."""
 
-import itertools
 from functools import partial
 
 import pytest
 from django.db import DatabaseError, OperationalError, transaction
 
 from django_ecommerce_sync.exceptions import LeaseLost
-from django_ecommerce_sync.feeds import FeedSource, Page
-from django_ecommerce_sync.models import Product, RunStatus, StreamState, SyncRun
+from django_ecommerce_sync.models import Product, RunStatus, SyncRun
 from django_ecommerce_sync.sync import dispatch_lost, execute, faults, request_run, runs
 from django_ecommerce_sync.sync.execution import StreamExecution
 from django_ecommerce_sync.sync.lease import DatabaseNow, acquire
 from django_ecommerce_sync.sync.table import Table
-from tests.sync.conftest import PRODUCTS, product
-from tests.sync.test_runs import expire, feed_of
+from tests.sync.conftest import product
+from tests.sync.test_runs import expire
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -161,25 +159,3 @@ def test_a_record_that_waits_for_another_is_remembered_where_the_run_is_left_off
     run = execute(run.pk)
     counts = {name: n for name, n in run.counts_of("products").items() if n}
     assert (run.status, counts) == ("succeeded", {"read": 2, "updated": 2})
-
-
-class Changing(FeedSource):
-    """A document that is written anew each time it is asked for."""
-
-    streams = [PRODUCTS]
-    numbers = itertools.count()
-
-    def fetch(self, stream, cursor):
-        rows = [product(n) for n in range(1, 5)]
-        yield Page(rows, validators={"digest": str(next(self.numbers))})
-
-
-def test_a_document_that_changed_during_a_break_proves_nothing(settings):
-    feed_of(settings, Changing)
-    run = execute(request_run("shop")[0].pk)
-    assert run.warnings == []
-    watched = StreamState.objects.get()
-    run = execute(request_run("shop")[0].pk, pause=lambda: True)
-    run = execute(run.pk)
-    assert [warning["code"] for warning in run.warnings] == ["document_replaced"]
-    assert StreamState.objects.get().complete_run == watched.complete_run

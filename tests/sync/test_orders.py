@@ -76,6 +76,29 @@ def test_totals_the_feed_told_are_kept_even_when_they_do_not_add_up(shop):
     shop.rows["orders"][0]["total"] = "20.00"
     shop.sync()
     assert Order.objects.get().total_amount == Decimal("20.00")
+    shop.rows["orders"][0]["lines"][0]["quantity"] = 9
+    shop.rows["orders"][0]["status"] = "completed"
+    run = shop.sync(full=True)
+    stored = Order.objects.get()
+    assert (stored.total_amount, stored.subtotal) == (Decimal("20.00"), Decimal("94.10"))
+    assert [warning["code"] for warning in run.warnings] == ["total_mismatch"]
+
+
+def test_orders_of_the_past_never_move_stock(shop):
+    shop.rows["products"] = [product(1, stock=10), product(2, stock=0)]
+    shop.rows["orders"] = [
+        order(n, (1, 3, "9.90"), (2, 1, "5.00"), status=status)
+        for n, status in enumerate(("completed", "pending", "shipped", "cancelled"), start=1)
+    ]
+    shop.sync()
+    before = list(Product.objects.order_by("pk").values())
+    assert [row["inventory_count"] for row in before] == [10, 0]
+    shop.rows["orders"][0]["lines"][0]["quantity"] = 7
+    shop.rows["orders"][1]["status"] = "cancelled"
+    shop.rows["orders"].append(order(9, (1, 100, "9.90"), status="processing"))
+    shop.sync(streams=["orders"])
+    assert Order.objects.count() == 5
+    assert list(Product.objects.order_by("pk").values()) == before
 
 
 def with_all_totals(stream):

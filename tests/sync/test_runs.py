@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from django_ecommerce_sync.exceptions import ConfigurationError, FeedError, FeedNotFound, LeaseLost
-from django_ecommerce_sync.feeds import FeedSource, Page
+from django_ecommerce_sync.feeds import Archive, CSVFeed, FeedSource, Page
 from django_ecommerce_sync.models import (
     Product,
     RunStatus,
@@ -425,3 +425,40 @@ def test_a_listener_s_mistake_is_logged_and_harms_no_run(shop, caplog):
         for signal in (sync_started, batch_synced, sync_finished):
             signal.disconnect(dispatch_uid="clumsy")
     assert caplog.text.count("failed on a sync signal") == 3
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("group_by", ["", "sku"])
+@pytest.mark.parametrize("is_other", [False, True])
+def test_a_document_is_not_resumed_in_another_one(
+    settings, monkeypatch, tmp_path, group_by, is_other
+):
+    rows = [f"SKU-{number},Thing,1" for number in range(12)]
+    file = tmp_path / "products.csv"
+    file.write_text("\n".join(["sku,name,price", *rows]))
+    fields = {name: name for name in ("sku", "name", "price")}
+    feed = {
+        "BACKEND": CSVFeed,
+        "OPTIONS": {
+            "url": str(file),
+            "stream": "products",
+            "fields": fields,
+            "missing": Archive(max_ratio=0.5),
+            "group_by": group_by,
+        },
+    }
+    feed_of(settings, CSVFeed, FEEDS={"shop": feed})
+    run, _ = request_run("shop")
+    crash(run.pk, 4, monkeypatch)
+    expire(run)
+    if is_other:  # its rows have moved up: those we would go on at were never read
+        file.write_text("\n".join(["sku,name,price", *rows[3:], "NEW,Thing,1"]))
+    run = execute(run.pk)
+    if not is_other:
+        assert (run.status, run.counts_of("products")["read"]) == ("succeeded", 12)
+        return
+    assert (run.status, run.error_code) == ("failed", "feed_changed")
+    run, _ = request_run("shop")
+    run = execute(run.pk)
+    assert run.status == "succeeded"
+    assert Product.objects.filter(archived_at=None).count() == 10

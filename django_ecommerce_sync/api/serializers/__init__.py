@@ -1,12 +1,14 @@
 """What the API shows of each model, and what it takes."""
 
 from .customers import CustomerSerializer
-from .orders import OrderSerializer
+from .orders import OrderEventSerializer, OrderSerializer, TransitionSerializer
 from .problems import ProblemSerializer
 from .products import ProductSerializer
 from .runs import (
+    IssueGroupSerializer,
     RefreshResponseSerializer,
     RefreshSerializer,
+    RetrySerializer,
     SyncIssueSerializer,
     SyncRunSerializer,
 )
@@ -19,15 +21,19 @@ from .tokens import (
 
 __all__ = [
     "CustomerSerializer",
+    "IssueGroupSerializer",
+    "OrderEventSerializer",
     "OrderSerializer",
     "ProblemSerializer",
     "ProductSerializer",
     "RefreshResponseSerializer",
     "RefreshSerializer",
     "RefreshTokenSerializer",
+    "RetrySerializer",
     "SignInSerializer",
     "SyncIssueSerializer",
     "SyncRunSerializer",
     "TokenPairSerializer",
     "TokenSerializer",
+    "TransitionSerializer",
 ]

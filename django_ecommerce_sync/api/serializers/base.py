@@ -55,6 +55,24 @@ class ModelSerializer(serializers.ModelSerializer[Row]):
 class ResourceSerializer(ModelSerializer[Row]):
     """A synced model: its key is unique, and only what changed is written."""
 
+    pinned = serializers.ListField(
+        child=serializers.CharField(max_length=64),
+        required=False,
+        max_length=100,
+        help_text=_("Fields whose values no feed changes."),
+    )
+
+    def validate_pinned(self, names: list[str]) -> list[str]:
+        known = [name for name, field in self.fields.items() if not field.read_only]
+        known.remove("pinned")
+        if unknown := sorted(set(names) - set(known)):
+            raise serializers.ValidationError(
+                _("There is no field %(unknown)s to pin; there is: %(known)s.")
+                % {"unknown": ", ".join(unknown), "known": ", ".join(known)},
+                "unknown_field",
+            )
+        return sorted(set(names))
+
     def create(self, validated_data: dict[str, Any]) -> Row:
         row: Row = cast(Any, self.Meta).model(**validated_data)
         with unique_key(row):

@@ -34,6 +34,7 @@ class CustomerSerializer(ResourceSerializer[Customer]):
             "company",
             "address",
             "status",
+            "pinned",
             "version",
             "created_at",
             "updated_at",

@@ -7,12 +7,11 @@ from typing import Any
 from drf_spectacular.utils import OpenApiExample, extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
-from ...models import CandidateState, Merge, MergeCandidate
+from ...models import Merge, MergeCandidate
 from ...sync import merging
 from .base import ModelSerializer, OptionsSerializer
 
 _MODEL_SCHEMA = {"type": "string", "pattern": f"^({'|'.join(merging.MERGEABLE)})$"}
-_STATE_SCHEMA = {"type": "string", "pattern": f"^({'|'.join(CandidateState.values)})$"}
 _CHOICES_SCHEMA = {
     "type": "object",
     "additionalProperties": {"type": "string", "pattern": "^(survivor|other)$"},
@@ -51,6 +50,9 @@ class FieldMergeSerializer(serializers.Serializer[Any]):
     survivor = serializers.JSONField()
     other = serializers.JSONField()
     merged = serializers.JSONField()
+    conflict = serializers.BooleanField(
+        source="is_conflict", help_text="Whether both rows have a value, and not the same."
+    )
     side = serializers.CharField(help_text="survivor, other, or both for JSON put together.")
 
 
@@ -58,7 +60,6 @@ class DuplicateSerializer(ModelSerializer[MergeCandidate]):
     """Two rows that look like the same thing."""
 
     model = ModelNameField(read_only=True)
-    state = serializers.SerializerMethodField()
     reasons = ReasonSerializer(many=True, read_only=True, help_text="The strongest first.")
     first = serializers.SerializerMethodField()
     second = serializers.SerializerMethodField()
@@ -80,10 +81,6 @@ class DuplicateSerializer(ModelSerializer[MergeCandidate]):
             "found_at",
         )
         read_only_fields: Any = fields
-
-    @extend_schema_field(_STATE_SCHEMA)
-    def get_state(self, candidate: MergeCandidate) -> str:
-        return candidate.state
 
     @extend_schema_field(DuplicateRowSerializer)
     def get_first(self, candidate: MergeCandidate) -> Any:
@@ -176,6 +173,10 @@ class MergeSerializer(ModelSerializer[Merge]):
     changed = serializers.SerializerMethodField(
         help_text="The survivor's fields that changed; empty once the merge is undone."
     )
+    can_be_undone = serializers.BooleanField(
+        read_only=True,
+        help_text="false: it is undone, or what that takes has been deleted (KEEP_MERGES_DAYS).",
+    )
     merged_by = serializers.SerializerMethodField()
     undone_by = serializers.SerializerMethodField()
 
@@ -192,6 +193,8 @@ class MergeSerializer(ModelSerializer[Merge]):
             "merged_at",
             "undone_by",
             "undone_at",
+            "expired_at",
+            "can_be_undone",
         )
         read_only_fields = fields
 

@@ -7,16 +7,26 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from django.db import transaction
-from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
+from drf_spectacular.utils import OpenApiExample, extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
+from ... import orders
 from ...conf import settings
-from ...models import Customer, Order, OrderLine, Product
-from ..fields import KeyField
-from .base import AUTOMATIC, ResourceSerializer, changed_fields, unique_key
+from ...models import Customer, Order, OrderEvent, OrderLine, Product
+from ..fields import ChoiceField, KeyField
+from .base import (
+    AUTOMATIC,
+    ModelSerializer,
+    OptionsSerializer,
+    ResourceSerializer,
+    changed_fields,
+    unique_key,
+)
 from .lines import MAX_LINES, Line, OrderLineSerializer, check_amounts, complete
 
 TOTALS = ("subtotal", "discount_total", "shipping_total", "tax_total", "total_amount")
+#: Moved along the order's table, by whatever request.
+STATE_FIELDS = ("payment_status", "fulfillment_status", "status")
 LINE_FIELDS = (
     "product_id",
     "sku",
@@ -26,11 +36,10 @@ LINE_FIELDS = (
     "discount_amount",
     "tax_amount",
     "line_total",
+    "reserved_count",
 )
 #: Letters and digits nobody confuses.
 _ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
-
-
 _EMAIL: Any = Customer._meta.get_field("email")
 
 EXAMPLE = OpenApiExample(
@@ -51,7 +60,8 @@ class OrderSerializer(ResourceSerializer[Order]):
 
     Totals are computed from the lines; an order without lines may state them itself. Lines
     that are sent replace the stored ones by position. The customer's e-mail address and name
-    are copied from the customer where they are not given.
+    are copied from the customer where they are not given. A new order reserves its products;
+    its states change only as ``allowed_transitions`` says.
     """
 
     customer = serializers.PrimaryKeyRelatedField(
@@ -67,6 +77,9 @@ class OrderSerializer(ResourceSerializer[Order]):
         many=True,
         required=False,
         max_length=MAX_LINES,  # type: ignore[call-arg]
+    )
+    allowed_transitions = serializers.SerializerMethodField(
+        help_text="The states it may be moved to now."
     )
 
     class Meta:
@@ -87,7 +100,9 @@ class OrderSerializer(ResourceSerializer[Order]):
             "status",
             "payment_status",
             "fulfillment_status",
+            "allowed_transitions",
             "note",
+            "pinned",
             "version",
             "created_at",
             "updated_at",
@@ -102,6 +117,10 @@ class OrderSerializer(ResourceSerializer[Order]):
         }
         validators: ClassVar[list[Any]] = []
 
+    @extend_schema_field({"type": "array", "items": {"type": "string"}})
+    def get_allowed_transitions(self, order: Order) -> list[str]:
+        return orders.allowed_transitions(order)
+
     def create(self, validated_data: dict[str, Any]) -> Order:
         values = {"order_id": _number(), **validated_data}
         values["lines"] = complete(values.get("lines", ()))
@@ -111,24 +130,96 @@ class OrderSerializer(ResourceSerializer[Order]):
             values["currency"] = _currency(values["lines"])
         lines = values.pop("lines")
         order = Order(**values)
-        with unique_key(order):
-            order.save(force_insert=True)
+        with transaction.atomic():
+            stock = orders.hold(order, lines)
+            with unique_key(order):
+                order.save(force_insert=True)
             _insert(order, lines, 0)
+            stock |= orders.take_if_gone(order)
+            orders.record_creation(order, by=self._user, stock=stock)
         return order
 
     def update(self, instance: Order, validated_data: dict[str, Any]) -> Order:
         values = dict(validated_data)
-        stored = list(instance.lines.all())
-        lines = complete(values.pop("lines"), stored) if "lines" in values else None
-        _copy_customer(values, instance)
-        _retotal(values, instance, stored, lines)
-        changed = changed_fields(instance, values)
-        with unique_key(instance):
-            replaced = lines is not None and _replace(instance, stored, lines)
-            if changed or replaced:
-                instance.save(update_fields=changed)
+        moves = {name: values.pop(name) for name in STATE_FIELDS if name in values}
+        with transaction.atomic():
+            self._edit(instance, values)
+            for column, state in moves.items():
+                if getattr(instance, column) != state:
+                    orders.transition(instance, state, column=column, by=self._user)
         getattr(instance, "_prefetched_objects_cache", {}).pop("lines", None)
         return instance
+
+    def _edit(self, order: Order, values: dict[str, Any]) -> None:
+        """Change what differs and may be changed."""
+        # Locked: what the lines hold is given back, whatever was read of them before.
+        rows = order.lines.select_for_update() if "lines" in values else order.lines.all()
+        stored = list(rows)
+        lines = complete(values.pop("lines"), stored) if "lines" in values else None
+        if lines is not None and _are_equal(stored, lines):
+            lines = None
+        _copy_customer(values, order)
+        _retotal(values, order, stored, lines)
+        fields = {name for name, value in values.items() if getattr(order, name) != value}
+        fields |= {"lines"} if lines is not None else set()
+        if not fields:
+            return
+        orders.check_editable(order, fields)
+        stock = orders.hold(order, lines, stored) if lines is not None else {}
+        changed = changed_fields(order, values)
+        with unique_key(order):
+            if lines is not None:
+                _replace(order, stored, lines)
+            order.save(update_fields=changed)
+        orders.record_change(order, fields, by=self._user, stock=stock)
+
+    @property
+    def _user(self) -> Any:
+        """Whoever asks; None where nobody does."""
+        request = self.context.get("request")
+        return request.user if request is not None else None
+
+
+class OrderEventSerializer(ModelSerializer[OrderEvent]):
+    """An entry of an order's log: what happened, who did it and when."""
+
+    by = serializers.SerializerMethodField(help_text="The user's name; null: nobody we know.")
+
+    class Meta:
+        model = OrderEvent
+        fields = ("id", "kind", "from_state", "to_state", "by", "note", "at", "data")
+        read_only_fields = fields
+
+    def get_fields(self) -> dict[str, Any]:
+        """With names for a client that are none in Python."""
+        fields = super().get_fields()
+        for name in ("from", "to"):
+            fields[f"{name}_state"].source = f"{name}_state"
+        return {name.removesuffix("_state"): field for name, field in fields.items()}
+
+    def get_by(self, event: OrderEvent) -> str | None:
+        return event.by.get_username() if event.by else None
+
+
+MOVE = OpenApiExample(
+    "Paid by card", request_only=True, value={"to": "paid", "note": "card ending in 4242"}
+)
+
+
+@extend_schema_serializer(examples=[MOVE])
+class TransitionSerializer(OptionsSerializer):
+    """Where an order shall go."""
+
+    to = ChoiceField(choices=list(orders.STATES), help_text="One of allowed_transitions.")
+    note = serializers.CharField(
+        required=False, allow_blank=True, max_length=1000, help_text="For the order's log."
+    )
+    version = serializers.IntegerField(
+        required=False,
+        min_value=1,
+        max_value=2**31 - 1,
+        help_text="The version the order was read with: 409 if it has been changed since.",
+    )
 
 
 def _number() -> str:
@@ -158,18 +249,22 @@ def _total(values: dict[str, Any]) -> None:
 def _retotal(
     values: dict[str, Any], order: Order, stored: Sequence[OrderLine], lines: list[Line] | None
 ) -> None:
-    """Compute totals anew where the lines, or an amount the total adds up from, were sent."""
-    if lines is None and not set(TOTALS) & set(values):
+    """Compute totals anew where the lines, or an amount the total adds up from, are others.
+
+    ``lines`` are new ones, or None where the stored ones stay.
+    """
+    if stored if lines is None else lines:
+        values.pop("subtotal", None)
+        values.pop("total_amount", None)
+    sent = set(TOTALS).intersection(values)
+    if lines is None and all(values[name] == getattr(order, name) for name in sent):
         return
     present = {name: getattr(order, name) for name in TOTALS[1:4]}
-    whole = {**present, **values, "lines": lines or []}
     if lines is not None:
+        whole = {**present, **values, "lines": lines}
         _total(whole)
     else:
-        if stored:
-            whole.pop("total_amount", None)
-            whole["subtotal"] = order.subtotal
-        whole.setdefault("subtotal", order.subtotal)
+        whole = {**present, "subtotal": order.subtotal, **values, "lines": []}
         Order.sync_complete(whole, {})
         check_amounts(whole)
     values |= {name: whole[name] for name in TOTALS}
@@ -189,17 +284,23 @@ def _insert(order: Order, lines: Sequence[Line], after: int) -> None:
     )
 
 
-def _replace(order: Order, stored: Sequence[OrderLine], lines: Sequence[Line]) -> bool:
-    """Make the stored lines equal to ``lines``, by place; whether anything was different."""
+def _are_equal(stored: Sequence[OrderLine], lines: Sequence[Line]) -> bool:
+    return len(stored) == len(lines) and all(
+        getattr(line, name) == value
+        for line, values in zip(stored, lines, strict=True)
+        for name, value in values.items()
+    )
+
+
+def _replace(order: Order, stored: Sequence[OrderLine], lines: Sequence[Line]) -> None:
+    """Make the stored lines equal to ``lines``, by place."""
     differing = [
         line for line, values in zip(stored, lines, strict=False) if changed_fields(line, values)
     ]
     surplus = [line.pk for line in stored[len(lines) :]]
-    with transaction.atomic():
-        if differing:
-            OrderLine.objects.bulk_update(differing, LINE_FIELDS, batch_size=200)
-        if surplus:
-            OrderLine.objects.filter(pk__in=surplus).delete()
-        last = stored[-1].position if stored else 0
-        _insert(order, lines[len(stored) :], last)
-    return bool(differing or surplus or len(lines) > len(stored))
+    if differing:
+        OrderLine.objects.bulk_update(differing, LINE_FIELDS, batch_size=200)
+    if surplus:
+        OrderLine.objects.filter(pk__in=surplus).delete()
+    last = stored[-1].position if stored else 0
+    _insert(order, lines[len(stored) :], last)

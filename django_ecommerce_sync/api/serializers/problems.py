@@ -13,6 +13,12 @@ class FieldProblemSerializer(serializers.Serializer[Any]):
     pointer = serializers.CharField(help_text="JSON Pointer to the value (RFC 6901).")
     code = serializers.CharField(help_text="A stable code, for programs.")
     detail = serializers.CharField(help_text="A sentence, for people.")
+    sku = serializers.CharField(required=False, help_text="With insufficient_stock.")
+    wanted = serializers.IntegerField(required=False, help_text="With insufficient_stock.")
+    available = serializers.IntegerField(required=False, help_text="With insufficient_stock.")
+    allowed = serializers.ListField(
+        child=serializers.CharField(), required=False, help_text="With transition_not_allowed."
+    )
 
 
 class ProblemSerializer(serializers.Serializer[Any]):

@@ -49,6 +49,7 @@ class ProductSerializer(ResourceSerializer[Product]):
             "image_url",
             "attributes",
             "status",
+            "pinned",
             "version",
             "created_at",
             "updated_at",

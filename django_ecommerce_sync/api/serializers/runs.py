@@ -12,6 +12,7 @@ from drf_spectacular.utils import (
 from rest_framework import serializers
 
 from ...models import COUNTS, RunStatus, SyncIssue, SyncRun
+from ...sync import MAX_CHOSEN
 from ..fields import ChoiceField
 from .base import ModelSerializer, OptionsSerializer
 
@@ -38,6 +39,17 @@ _WARNINGS_SCHEMA = {
     },
     "example": [],
 }
+_CHOICE_SCHEMA = {
+    "type": "object",
+    "properties": {
+        "issues": {"type": "array", "items": {"type": "integer"}},
+        "stream": {"type": "string"},
+        "code": {"type": "string"},
+        "field": {"type": "string"},
+        "arrived": {"type": "boolean"},
+    },
+    "example": {},
+}
 _STREAMS_SCHEMA = {"type": "array", "items": {"type": "string"}}
 
 
@@ -58,6 +70,9 @@ class SyncRunSerializer(ModelSerializer[SyncRun]):
         help_text="Between 0 and 1; null while nobody can tell."
     )
     error = serializers.SerializerMethodField()
+    retry_choice = serializers.SerializerMethodField(
+        help_text="Which rejected rows a retry is about; empty: all that were open."
+    )
     warnings = serializers.SerializerMethodField(
         help_text="What somebody should look at though nothing was rejected for it."
     )
@@ -80,6 +95,7 @@ class SyncRunSerializer(ModelSerializer[SyncRun]):
             "trigger",
             "requested_by",
             "retry_of",
+            "retry_choice",
             "counts",
             "totals",
             "progress",
@@ -121,6 +137,10 @@ class SyncRunSerializer(ModelSerializer[SyncRun]):
     def get_error(self, run: SyncRun) -> dict[str, str] | None:
         return {"code": run.error_code, "message": run.error} if run.error_code else None
 
+    @extend_schema_field(_CHOICE_SCHEMA)
+    def get_retry_choice(self, run: SyncRun) -> Any:
+        return run.retry_choice
+
     @extend_schema_field(_WARNINGS_SCHEMA)
     def get_warnings(self, run: SyncRun) -> Any:
         return run.warnings
@@ -149,9 +169,32 @@ class SyncIssueSerializer(ModelSerializer[SyncIssue]):
             "message",
             "excerpt",
             "state",
+            "arrived_at",
+            "retried_in",
             "created_at",
         )
         read_only_fields = fields
+
+
+class IssueExampleSerializer(ModelSerializer[SyncIssue]):
+    """The first rejected record of a group."""
+
+    class Meta:
+        model = SyncIssue
+        fields = ("id", "position", "external_id", "key", "field", "excerpt")
+        read_only_fields = fields
+
+
+class IssueGroupSerializer(serializers.Serializer[Any]):
+    """Records of one stream that were rejected for the same reason in the same field."""
+
+    stream = serializers.CharField()
+    field = serializers.CharField(help_text="Without the numbers of lines: `lines[].quantity`.")
+    code = serializers.CharField()
+    count = serializers.IntegerField()
+    open = serializers.IntegerField(help_text="How many of them have not landed since.")
+    message = serializers.CharField(source="example.message", help_text="That of the example.")
+    example = IssueExampleSerializer()
 
 
 class NamesField(serializers.ListField):
@@ -173,6 +216,34 @@ class RefreshSerializer(OptionsSerializer):
     streams = NamesField(help_text="Left out: every stream of each feed.")
     full = serializers.BooleanField(required=False, default=False)
     dry_run = serializers.BooleanField(required=False, default=False)
+
+
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample(
+            "One kind of mistake",
+            request_only=True,
+            value={"code": "invalid_decimal", "field": "price"},
+        )
+    ]
+)
+class RetrySerializer(OptionsSerializer):
+    """Which of the rejected rows to retry: those that fit all that is given, or all of them."""
+
+    issues = serializers.ListField(
+        child=serializers.IntegerField(min_value=1, max_value=2**63 - 1),
+        required=False,
+        allow_empty=False,
+        max_length=MAX_CHOSEN,
+    )
+    stream = serializers.CharField(required=False, max_length=64)
+    code = serializers.CharField(required=False, max_length=64)
+    field = serializers.CharField(
+        required=False,
+        allow_blank=True,
+        max_length=191,
+        help_text="Numbers of lines do not count: `lines[].quantity`. Blank: rows without a field.",
+    )
 
 
 class RequestedRunSerializer(serializers.Serializer[Any]):

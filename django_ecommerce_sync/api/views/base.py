@@ -24,6 +24,7 @@ from ..permissions import model_permission
 from ..problems import exception_handler
 from ..renderers import JSONRenderer, ProblemRenderer
 from ..schema import AutoSchema
+from .history import HistoryMixin
 
 Row = TypeVar("Row", bound=models.Model)
 Synced = TypeVar("Synced", bound=SyncedModel)
@@ -114,10 +115,9 @@ class ModelView(ApiView, viewsets.GenericViewSet[Row]):
 
 
 class ResourceView(
+    HistoryMixin,
     mixins.ListModelMixin,
-    mixins.CreateModelMixin,
     mixins.RetrieveModelMixin,
-    mixins.UpdateModelMixin,
     mixins.DestroyModelMixin,
     ModelView[Synced],
 ):
@@ -146,4 +146,4 @@ class ResourceView(
         return str(self.request.build_absolute_uri(reverse(name, *args, **kwargs)))
 
 
-_WRITING = frozenset({"update", "partial_update", "destroy"})
+_WRITING = frozenset({"update", "partial_update", "destroy", "transition"})

@@ -1,12 +1,12 @@
-"""Products, customers and orders."""
+"""Products and customers."""
 
 from __future__ import annotations
 
 from typing import ClassVar
 
-from ...models import Customer, Order, Product
-from ..filtersets import CustomerFilterSet, OrderFilterSet, ProductFilterSet
-from ..serializers import CustomerSerializer, OrderSerializer, ProductSerializer
+from ...models import Customer, Product
+from ..filtersets import CustomerFilterSet, ProductFilterSet
+from ..serializers import CustomerSerializer, ProductSerializer
 from .base import ResourceView
 
 
@@ -41,24 +41,6 @@ class CustomerView(ResourceView[Customer]):
         "email",
         "last_name",
         "first_name",
-        "created_at",
-        "updated_at",
-    )
-
-
-class OrderView(ResourceView[Order]):
-    """What was bought."""
-
-    queryset = Order.objects.prefetch_related("lines")
-    serializer_class = OrderSerializer
-    filterset_class = OrderFilterSet
-    search_fields: ClassVar = ("order_id", "customer_email", "customer_name")
-    ordering_fields: ClassVar = (
-        "id",
-        "order_id",
-        "order_date",
-        "total_amount",
-        "status",
         "created_at",
         "updated_at",
     )

@@ -18,18 +18,20 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from ... import sync
-from ...exceptions import ConfigurationError
+from ...exceptions import ConfigurationError, RetryRefused
 from ...models import SyncIssue, SyncRun
 from ..conf import api_settings
 from ..filters import FieldFilter
 from ..filtersets import SyncIssueFilterSet, SyncRunFilterSet
-from ..problems import Conflict
+from ..problems import Conflict, FieldProblem, InvalidBody
 from ..refresh import request_runs
 from ..renderers import CSVRenderer, JSONRenderer
 from ..schema import operation
 from ..serializers import (
+    IssueGroupSerializer,
     RefreshResponseSerializer,
     RefreshSerializer,
+    RetrySerializer,
     SyncIssueSerializer,
     SyncRunSerializer,
 )
@@ -38,6 +40,7 @@ from ..throttling import RefreshThrottle
 from .base import ApiView, ModelView
 
 RUN_SYNC = ["ecommerce_sync.run_sync"]
+SEE_ISSUES = ["ecommerce_sync.view_syncrun", "ecommerce_sync.view_syncissue"]
 #: What a spreadsheet would take for a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -77,7 +80,8 @@ class SyncRunView(mixins.ListModelMixin, mixins.RetrieveModelMixin, ModelView[Sy
     ordering_fields: ClassVar = ("id", "feed", "status", "created_at", "started_at", "finished_at")
     ordering: ClassVar = ("-id",)
     action_permissions: ClassVar = {
-        "issues": ["ecommerce_sync.view_syncrun", "ecommerce_sync.view_syncissue"],
+        "issues": SEE_ISSUES,
+        "groups": SEE_ISSUES,
         "cancel": RUN_SYNC,
         "retry": RUN_SYNC,
     }
@@ -109,16 +113,26 @@ class SyncRunView(mixins.ListModelMixin, mixins.RetrieveModelMixin, ModelView[Sy
     @operation(
         operation_id="sync_runs_retry",
         summary="Retry what was rejected",
-        request=None,
+        request=RetrySerializer,
         responses={202: SyncRunSerializer},
     )
     @action(detail=True, methods=["post"], throttle_classes=[RefreshThrottle])
     def retry(self, request: Request, pk: int) -> Response:
-        """Queue a run that reads the feed again and applies only what was rejected in this one."""
+        """Queue a run that reads the feed again and applies only what was rejected in this one.
+
+        All rows that are open, or those that fit every part of the body. A feed that is queued
+        or running already answers with that run.
+        """
+        rejected = self.get_object()
+        serializer = RetrySerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        choice = serializer.validated_data
         try:
-            run, created = sync.retry(self.get_object(), trigger="api", requested_by=request.user)
+            run, created = sync.retry(rejected, **choice, trigger="api", requested_by=request.user)
         except ConfigurationError as error:
             raise Conflict(str(error), "feed_misconfigured") from error
+        except RetryRefused as error:
+            raise _refusal(error, choice) from error
         if created:
             sync.dispatch(run)
         return self._accepted(self.get_queryset().get(pk=run.pk))
@@ -148,9 +162,38 @@ class SyncRunView(mixins.ListModelMixin, mixins.RetrieveModelMixin, ModelView[Sy
         page = self.paginate_queryset(issues)
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
+    @operation(
+        operation_id="sync_runs_issue_groups",
+        summary="List what was rejected, repeats together",
+        responses={200: IssueGroupSerializer(many=True)},
+    )
+    @action(
+        detail=True,
+        url_path="issues/groups",
+        serializer_class=IssueGroupSerializer,
+        filter_backends=[],
+    )
+    def groups(self, request: Request, pk: int) -> Response:
+        """How often each reason stood against each field, most frequent first."""
+        groups: Any = sync.issue_groups(get_object_or_404(SyncRun, pk=pk))
+        page = self.paginate_queryset(groups)
+        return self.get_paginated_response(self.get_serializer(page, many=True).data)
+
     def _accepted(self, run: SyncRun) -> Response:
         data = self.get_serializer(run).data
         return Response(data, status=202, headers={"Location": run_url(run, self.request)})
+
+
+def _refusal(error: RetryRefused, choice: dict[str, Any]) -> InvalidBody | Conflict:
+    """Rows that do not exist are the client's mistake; that none is open is how things are."""
+    if not error.issues:
+        return Conflict(str(error), "nothing_to_retry")
+    unknown = set(error.issues)
+    return InvalidBody(
+        FieldProblem(f"/issues/{index}", "unknown_issue", f"This run has no rejected row {pk}.")
+        for index, pk in enumerate(choice["issues"])
+        if pk in unknown
+    )
 
 
 def csv_response(issues: QuerySet[SyncIssue], filename: str) -> StreamingHttpResponse:

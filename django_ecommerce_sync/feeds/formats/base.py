@@ -26,8 +26,9 @@ class Content:
     rows: Iterator[Row]
     #: How many rows there are, where that is known before they are read.
     count: int | None = None
-    #: The document without its rows: the place of cursors and totals.
-    envelope: Mapping[str, Any] = field(default_factory=dict)
+    #: The document without its rows: the place of cursors and totals. None where that is too
+    #: large to be held.
+    envelope: Mapping[str, Any] | None = field(default_factory=dict)
 
 
 class Format(ABC):

@@ -41,10 +41,10 @@ class JSON(Format):
         return Content(_rows(document, spans), count, envelope)
 
 
-def _envelope(document: Document, start: int, end: int, size: int) -> Mapping[str, Any]:
-    """The document with an empty list instead of its records, unless the rest is huge."""
+def _envelope(document: Document, start: int, end: int, size: int) -> Mapping[str, Any] | None:
+    """The document with an empty list instead of its records, None where the rest is huge."""
     if start + size - end > MAX_RECORD:
-        return {}
+        return None
     file = document.rewind()
     head = file.read(start)
     file.seek(end - 1)

@@ -17,6 +17,8 @@ from .decoding import decode_batch, decode_record
 
 #: What is decoded at a time: the rows of more are too much for the processor's cache.
 CHUNK = 64 << 10
+#: What may stand around a record on its line.
+_SPACE = b" \t\r"
 _decode = msgspec.json.Decoder(float_hook=Decimal).decode
 
 
@@ -31,7 +33,7 @@ def _rows(document: Document) -> Iterator[Row]:
     number = 1
     for block in _blocks(document.rewind(), document.label):
         if block is None:
-            yield bad_row("record_too_large", f"Line {number} has more than {MAX_RECORD:,} bytes.")
+            yield _too_large(number)
             number += 1
             continue
         rows = decode_batch(block, _decode_lines)
@@ -49,8 +51,14 @@ def _decode_lines(block: bytes) -> list[Any]:
 
 def _one_by_one(block: bytes, number: int) -> Iterator[Row]:
     for at, line in enumerate(block.split(b"\n"), number):
-        if line := line.strip(b" \t\r"):
+        if len(line) > MAX_RECORD:  # as it stands: so it is told where a line is read in pieces
+            yield _too_large(at)
+        elif line := line.strip(_SPACE):
             yield decode_record(line, f"Line {at}: ")
+
+
+def _too_large(number: int) -> Row:
+    return bad_row("record_too_large", f"Line {number} has more than {MAX_RECORD:,} bytes.")
 
 
 def _blocks(file: IO[bytes], label: str) -> Iterator[bytes | None]:
@@ -59,9 +67,14 @@ def _blocks(file: IO[bytes], label: str) -> Iterator[bytes | None]:
     if rest.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in rest[:4]:
         raise FeedError("encoding", f"{label} is UTF-16 or UTF-32; JSON must be UTF-8.")
     rest = rest.removeprefix(codecs.BOM_UTF8)
-    if rest.lstrip().startswith(b"<"):
-        raise FeedError("feed_not_a_list", f"{label} is an HTML or XML page, not JSON Lines.")
+    begun = False
     while True:
+        if not begun and (text := rest.lstrip(_SPACE + b"\n")):
+            begun = True
+            if text.startswith(b"<"):
+                raise FeedError(
+                    "feed_not_a_list", f"{label} is an HTML or XML page, not JSON Lines."
+                )
         end = rest.rfind(b"\n") + 1
         if end:
             yield rest[:end]

@@ -156,6 +156,10 @@ class BestBuy(HTTPFeed):
         self.auth = self.auth or Query("apiKey", self.key_env)
         self.streams = self.streams or (SOURCES[self.source],)
 
+    def asks_for_changes(self, stream: Stream) -> bool:
+        """In the address, that is."""
+        return stream.since is not None
+
     def address(self, stream: Stream) -> str:
         """Where the stream is; the query is a part of the path, in brackets."""
         terms = [self.search] if self.search else []

@@ -36,9 +36,12 @@ class Subcommand(ABC):
 
 
 def await_threads() -> None:
-    """See the runs through that the runner has put into threads: they would die with us."""
-    for thread in threading.enumerate():
-        if thread.name.startswith("sync-run-"):
+    """See the runs through that the runner has put into threads: they would die with us.
+
+    A run that ends may start another one, for rows that waited for what it brought.
+    """
+    while threads := [t for t in threading.enumerate() if t.name.startswith("sync-run-")]:
+        for thread in threads:
             thread.join()
 
 

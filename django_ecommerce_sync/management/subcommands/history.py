@@ -9,11 +9,11 @@ from django.db.models import QuerySet
 from django.utils.timezone import localtime
 
 from ...models import SyncRun
-from ...sync import cancel
+from ...sync import cancel, issue_groups
 from . import arguments
 from .base import Options, Subcommand, find_run
 from .console import Cell, Console
-from .outcomes import OK, reject_groups, tell
+from .outcomes import OK, tell
 
 
 class Runs(Subcommand):
@@ -84,14 +84,15 @@ def listed(run: SyncRun) -> dict[str, Any]:
 
 def shown(run: SyncRun) -> dict[str, Any]:
     """A run in full, for scripts."""
-    names = ("full", "since", "limit", "retry_of_id", "totals", "attempts", "cancel_requested")
+    names = ("full", "since", "limit", "retry_of_id", "retry_choice", "totals", "attempts")
     return {
         **listed(run),
         "requested_streams": run.streams,
         "requested_by": str(run.requested_by) if run.requested_by else None,
         **{name.removesuffix("_id"): getattr(run, name) for name in names},
+        "cancel_requested": run.cancel_requested,
         "warnings": run.warnings,
-        "rejects": [group.as_dict() for group in reject_groups(run)],
+        "rejects": [group.as_dict() for group in issue_groups(run)],
     }
 
 

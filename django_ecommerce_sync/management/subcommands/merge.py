@@ -213,7 +213,11 @@ def handle_pair(console: Console, options: Options, candidate: MergeCandidate) -
 def listed(fields: Iterable[FieldMerge]) -> list[dict[str, Any]]:
     """The fields that differ, for scripts."""
     names = ("name", "survivor", "other", "merged", "side")
-    return [{name: getattr(field, name) for name in names} for field in fields if field.differs]
+    return [
+        {**{name: getattr(field, name) for name in names}, "conflict": field.is_conflict}
+        for field in fields
+        if field.differs
+    ]
 
 
 def _cell(value: Any) -> str:
@@ -303,7 +307,7 @@ def list_merges(console: Console, options: Options, model: type[models.Model] | 
 
 def logged(record: Merge) -> dict[str, Any]:
     """A merge for scripts."""
-    names = ("survivor_id", "other_id", "merged_at", "undone_at")
+    names = ("survivor_id", "other_id", "merged_at", "undone_at", "can_be_undone")
     people = {name: getattr(record, name) for name in ("merged_by", "undone_by")}
     return {
         "merge": record.pk,
@@ -318,6 +322,8 @@ def log_row(record: Merge) -> list[Cell]:
     moments = (record.merged_at, record.undone_at)
     when, undone = (f"{localtime(at):%Y-%m-%d %H:%M}" if at else None for at in moments)
     by = str(record.merged_by) if record.merged_by else None
+    if record.expired_at:
+        undone = "no longer possible"
     return [record.pk, _name(record.model), record.other_id, record.survivor_id, when, by, undone]
 
 

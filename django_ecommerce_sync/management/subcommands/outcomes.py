@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Count, Min
-
 from ...models import COUNTS, RunStatus, SyncRun
+from ...sync import IssueGroup, issue_groups
 from .console import Console, printable
 
 OK, FAILED, USAGE, REJECTS, RUNNING, UNREACHABLE = range(6)
@@ -77,56 +74,20 @@ def status_style(console: Console, status: str) -> Any:
     return styles.get(RunStatus(status), str)
 
 
-@dataclass(frozen=True, slots=True)
-class RejectGroup:
-    """Rows of one stream that were rejected for the same reason in the same field."""
-
-    stream: str
-    field: str
-    code: str
-    count: int
-    message: str
-    uniform: bool
-
-    def as_dict(self) -> dict[str, Any]:
-        """The group for scripts; ``message`` is that of one of its rows."""
-        names = ("stream", "field", "code", "count", "message")
-        return {name: getattr(self, name) for name in names}
-
-    def __str__(self) -> str:
-        place = f"{self.stream}.{self.field}" if self.field else self.stream
-        reason = self.message if self.uniform else f"{self.code}, for example: {self.message}"
-        return printable(f"{self.count} × {place}: {reason}")
-
-
-def reject_groups(run: SyncRun) -> list[RejectGroup]:
-    """The run's rejects, most frequent first; lines of an order count as one field."""
-    rows = (
-        run.issues.order_by()
-        .values("stream", "field", "code")
-        .annotate(
-            count=Count("pk"), example=Min("message"), messages=Count("message", distinct=True)
-        )
-    )
-    groups: dict[tuple[str, str, str], RejectGroup] = {}
-    for row in rows:
-        key = (row["stream"], re.sub(r"\[\d+\]", "[]", row["field"]), row["code"])
-        known = groups.get(key)
-        groups[key] = RejectGroup(
-            *key,
-            count=row["count"] + (known.count if known else 0),
-            message=row["example"],
-            uniform=row["messages"] == 1 and (known is None or known.message == row["example"]),
-        )
-    return sorted(groups.values(), key=lambda group: -group.count)
+def in_a_line(group: IssueGroup) -> str:
+    """A group of rejects as people read it: ``312 × products.price: This is no number.``"""
+    place = f"{group.stream}.{group.field}" if group.field else group.stream
+    landed = group.count - group.open
+    since = f" [{landed} landed since]" if landed else ""
+    return printable(f"{group.count} × {place}: {group.reason}{since}")
 
 
 def tell_rejects(console: Console, run: SyncRun) -> None:
     """The most frequent reasons for rejecting rows, and where to see the rest."""
-    groups = reject_groups(run)
+    groups = issue_groups(run)
     for group in groups[:SHOWN_GROUPS]:
-        console.line(console.style.WARNING(f"  {group}"))
+        console.line(console.style.WARNING(f"  {in_a_line(group)}"))
     if len(groups) > SHOWN_GROUPS:
         console.line(f"  and {len(groups) - SHOWN_GROUPS} reasons more")
     if groups:
-        console.line(f"  every row: manage.py ecommerce_sync issues {run.pk}")
+        console.line(f"  every row: manage.py ecommerce_sync issues {run.pk} --all")

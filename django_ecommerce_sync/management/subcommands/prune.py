@@ -1,9 +1,9 @@
-"""``prune``: forget old runs."""
+"""``prune``: forget old runs, and what merged rows were like."""
 
 from __future__ import annotations
 
 from argparse import ArgumentParser
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import models
@@ -12,6 +12,8 @@ from django.utils import timezone
 
 from ...conf import settings
 from ...models import ACTIVE, RevokedToken, RunStatus, SyncIssue, SyncRun
+from ...sync import merging
+from ...sync.history import forget
 from . import arguments
 from .base import Options, Subcommand
 from .console import Console
@@ -23,14 +25,17 @@ CHUNK = 500
 
 class Prune(Subcommand):
     name = "prune"
-    help = "Delete old finished runs, all but the last successful ones of each feed."
+    help = (
+        "Delete old finished runs, all but the last successful ones of each feed, and what it "
+        "takes to undo old merges."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
             "--days",
             type=arguments.positive,
             metavar="N",
-            help="Age in days; ECOMMERCE_SYNC['KEEP_RUNS_DAYS'] by default.",
+            help="Age of runs in days; ECOMMERCE_SYNC['KEEP_RUNS_DAYS'] by default.",
         )
 
     def handle(self, console: Console, options: Options) -> int:
@@ -38,20 +43,30 @@ class Prune(Subcommand):
         old = finished_before(days).exclude(pk__in=last_successful())
         issues = delete(SyncIssue.objects.filter(run__in=old))
         runs = delete(old)
+        forget(timezone.now() - timedelta(days=settings.KEEP_CHANGES_DAYS))
         delete(RevokedToken.objects.filter(expires_at__lt=timezone.now()))
+        merges = merging.expire(days_ago(settings.KEEP_MERGES_DAYS))
         if options["format"] == "json":
-            console.document({"runs": runs, "issues": issues, "days": days})
+            console.document({"runs": runs, "issues": issues, "days": days, "merges": merges})
         else:
             console.line(
                 f"Deleted {runs} runs older than {days} days, with {issues} rejected rows."
+            )
+            console.line(
+                f"{merges} merges older than {settings.KEEP_MERGES_DAYS} days can no longer be "
+                "undone: what their merged rows were like is deleted."
             )
         return OK
 
 
 def finished_before(days: int) -> models.QuerySet[SyncRun]:
     """Runs that ended more than ``days`` days ago."""
-    moment = timezone.now() - timedelta(days=days)
-    return SyncRun.objects.exclude(status__in=ACTIVE).filter(finished_at__lt=moment)
+    return SyncRun.objects.exclude(status__in=ACTIVE).filter(finished_at__lt=days_ago(days))
+
+
+def days_ago(days: int) -> datetime:
+    """That many days before now."""
+    return timezone.now() - timedelta(days=days)
 
 
 def last_successful() -> list[int]:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from django.core.management.base import CommandError
 
 from ...conf import settings
-from ...exceptions import ConfigurationError, FeedNotFound
+from ...exceptions import ConfigurationError, FeedNotFound, RetryRefused
 from ...feeds import FeedSource, get_feed
 from ...models import RunStatus, SyncRun
 from ...sync import dispatch, execute, request_run, retry
@@ -63,15 +63,35 @@ class Run(Subcommand):
 
 class Retry(Subcommand):
     name = "retry"
-    help = "Read a run's feed again and apply only the rows it rejected."
+    help = "Read a run's feed again and apply only the rows it rejected, or some of them."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         arguments.add_run(parser)
+        parser.add_argument(
+            "--issue",
+            type=arguments.positive,
+            metavar="ID",
+            nargs="+",
+            action="extend",
+            help="Only these rows, by the id that issues --format json tells.",
+        )
+        parser.add_argument("--stream", metavar="STREAM", help="Only rows of this stream.")
+        parser.add_argument("--code", metavar="CODE", help="Only rows rejected with this code.")
+        parser.add_argument(
+            "--field",
+            metavar="FIELD",
+            help="Only rows rejected for this field; lines[].quantity is that of any line.",
+        )
         arguments.add_execution(parser)
 
     def handle(self, console: Console, options: Options) -> int:
         run = find_run(options["run"])
-        return carry_out(console, [retry(run)], options)
+        choice = {name: options[name] for name in ("stream", "code", "field")}
+        try:
+            requested = retry(run, issues=options["issue"], **choice)
+        except RetryRefused as error:
+            raise usage_error(str(error)) from error
+        return carry_out(console, [requested], options)
 
 
 def planned(aliases: Sequence[str], only: Sequence[str]) -> list[tuple[str, list[str]]]:
@@ -122,6 +142,7 @@ def split(values: Sequence[str]) -> list[str]:
 def carry_out(console: Console, requested: Iterable[tuple[SyncRun, bool]], options: Options) -> int:
     """Each requested run in turn, here or in the background; then the whole told at once."""
     runs = [started(console, run, new, options) for run, new in requested]
+    await_threads()
     if options["format"] == "json":
         console.document([run.as_dict() for run, _ in runs])
     codes = [exit_code(run, options["fail_on"]) if mine else RUNNING for run, mine in runs]

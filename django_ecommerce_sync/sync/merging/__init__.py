@@ -14,7 +14,7 @@ from .candidates import (
 from .fields import FieldMerge, field_names
 from .merges import changed_fields, merge
 from .pairs import Outcome, both, merge_all, merge_candidate, ordered, preview, rows_of
-from .undoing import undo
+from .undoing import expire, undo
 
 __all__ = [
     "LEAST_SCORE",
@@ -26,6 +26,7 @@ __all__ = [
     "both",
     "changed_fields",
     "dismiss",
+    "expire",
     "field_names",
     "find",
     "merge",

@@ -97,8 +97,12 @@ def find(
             search.compared += len(pairs)
             alike = [pair for pair in _compared(rules, pairs) if pair[2].score >= least]
             _keep(search, alike, began)
+    # Those that score less were put side by side by somebody, who has yet to decide.
     gone = MergeCandidate.objects.filter(
-        model=model._meta.label_lower, state=CandidateState.OPEN, found_at__lt=began
+        model=model._meta.label_lower,
+        state=CandidateState.OPEN,
+        found_at__lt=began,
+        score__gte=least,
     )
     search.dropped, _ = gone.delete()
     search.seconds = round((timezone.now() - began).total_seconds(), 3)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
-from rapidfuzz.distance import JaroWinkler
+from rapidfuzz.distance import OSA, JaroWinkler
 
 from ...models import Customer
 from . import spelling
@@ -78,7 +78,7 @@ def _reasons(one: Person, other: Person, name: float | None) -> Iterator[Reason]
         yield Reason(
             93 if same else 88, "same_phone", f"{called}, and the phone numbers are the same."
         )
-    if is_same_address(one, other):
+    if is_same_address(one, other) and (same or is_slip(one, other)):
         yield Reason(
             88 if same else 80, "same_address", f"{called}, and the addresses are the same."
         )
@@ -121,6 +121,17 @@ def _word_likeness(one: str, other: str) -> float:
     if min(len(one), len(other)) == 1:
         return _INITIAL if one[0] == other[0] else 0.0
     return JaroWinkler.similarity(one, other)
+
+
+def is_slip(one: Person, other: Person) -> bool:
+    """Whether one slip of the pen is all that tells the names of two people at one address apart.
+
+    Anna and Annika may live together; so may Anna and Anne, if each has a telephone of her own.
+    """
+    if one.phone and other.phone and not spelling.is_same_phone(one.phone, other.phone):
+        return False
+    names = " ".join(one.name), " ".join(other.name)
+    return bool(OSA.distance(*names, score_cutoff=1) <= 1)
 
 
 def is_same_address(one: Person, other: Person) -> bool:

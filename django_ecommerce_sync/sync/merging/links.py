@@ -16,13 +16,18 @@ def links_of(row: models.Model) -> models.QuerySet[SyncLink]:
 
 
 def move_links(source: models.Model, destination: models.Model) -> list[list[Any]]:
-    """Let the links of one row lead to another; returns their ids and digests.
+    """Let the links of one row lead to another; returns id, digest and ``merged_row`` of each.
 
     No digest is cleared: somebody has decided what the row is like, and a feed that has not
-    changed since has nothing to say to that.
+    changed since has nothing to say to that. Where the other row has a record of the same
+    stream, that one goes on writing the row: see ``sync.writers``.
     """
     links = links_of(source)
-    found = list(links.select_for_update().order_by("pk").values_list("pk", "hash"))
+    found = list(links.select_for_update().order_by("pk").values_list("pk", "hash", "merged_row"))
+    places = links_of(destination).values_list("feed", "stream").distinct()
+    for feed, stream in list(places):
+        second = links.filter(feed=feed, stream=stream, merged_row=None)
+        second.update(merged_row=source.pk)
     links.update(object_id=str(destination.pk))
     return [list(link) for link in found]
 
@@ -35,9 +40,12 @@ def return_links(
     Records that changed in between were written into ``source``, and ``touched`` says that it
     was written at all: what may differ from its feed now is compared in full by the next run.
     """
-    digests = dict(moved)
+    digests = {pk: digest for pk, digest, _merged_row in moved}
     mine = links_of(source).filter(pk__in=digests)
     changed = [pk for pk, digest in mine.values_list("pk", "hash") if digest != digests[pk]]
+    for merged_row in {merged_row for _pk, _digest, merged_row in moved}:
+        pks = [pk for pk, _digest, before in moved if before == merged_row]
+        mine.filter(pk__in=pks).update(merged_row=merged_row)
     mine.update(object_id=str(destination.pk))
     _doubt(SyncLink.objects.filter(pk__in=changed))
     if touched:

@@ -13,6 +13,7 @@ from . import relations, rows
 from .candidates import name_of
 from .fields import Choices, merged_fields
 from .links import move_links
+from .reservations import carry_reserved
 from .transactions import in_one_go, locked
 
 #: Columns of the survivor that change with every merge.
@@ -45,14 +46,13 @@ def merge(
 
 def changed_fields(record: Merge) -> list[str]:
     """The survivor's fields the merge has changed, but those that count changes."""
-    changes = record.changes.items()
-    changed = [name for name, sides in changes if sides["before"] != sides["after"]]
-    return sorted(set(changed) - _STAMPS)
+    return sorted(set(record.changed_columns) - _STAMPS)
 
 
 def _merged(survivor: models.Model, other: models.Model, choices: Choices, by: Any) -> Merge:
     model = type(survivor)
     values = _new_values(survivor, other, choices)
+    carry_reserved(other, source=other, destination=survivor)
     before, row = rows.kept_row(model, survivor.pk), rows.kept_row(model, other.pk)
     changes = {
         name: {"before": before[name], "after": rows.kept(model._meta.get_field(name), value)}
@@ -89,6 +89,8 @@ def _new_values(survivor: models.Model, other: models.Model, choices: Choices) -
     values = {field.name: field.merged for field in merged if field.merged != field.survivor}
     if row.archived_at and not other.archived_at:  # type: ignore[attr-defined]
         values["archived_at"] = None  # a feed still has one of the two
+    if added := [name for name in other.pinned if name not in row.pinned]:  # type: ignore[attr-defined]
+        values["pinned"] = [*row.pinned, *added]
     return {**values, "version": row.version + 1, "updated_at": timezone.now()}
 
 

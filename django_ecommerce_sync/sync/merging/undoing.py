@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django.db import models
 from django.db.models import F
 from django.utils import timezone
+from django.utils.timezone import localtime
 
 from ...exceptions import MergeRefused
 from ...models import CandidateState, Merge, MergeCandidate
 from . import relations, rows
 from .candidates import model_of
 from .links import return_links
+from .reservations import carry_reserved
 from .transactions import in_one_go, locked
+
+#: Merges that expire in one statement, so that nothing waits long for a lock.
+_CHUNK = 100
 
 
 def undo(record: Merge, *, by: Any = None) -> models.Model:
@@ -39,9 +45,31 @@ def undo(record: Merge, *, by: Any = None) -> models.Model:
     return restored
 
 
+def expire(moment: datetime) -> int:
+    """Delete what it takes to undo merges made before that; returns how many there were.
+
+    That a row was merged, into which, when and by whom, and which fields changed is kept.
+    """
+    old = Merge.objects.filter(undone_at=None, expired_at=None, merged_at__lt=moment)
+    expired = 0
+    while records := list(old.order_by("pk")[:_CHUNK]):
+        for record in records:
+            record.row, record.moved, record.expired_at = {}, {}, timezone.now()
+            record.changes = {name: {} for name in record.changed_columns}
+        Merge.objects.bulk_update(records, ["row", "moved", "changes", "expired_at"])
+        expired += len(records)
+    return expired
+
+
 def _check_order(record: Merge) -> None:
     if record.undone_at is not None:
         raise MergeRefused("undone", f"Merge {record.pk} is undone already.")
+    if record.expired_at is not None:
+        raise MergeRefused(
+            "expired",
+            f"Merge {record.pk} can no longer be undone: what the row was like was deleted on "
+            f"{localtime(record.expired_at):%Y-%m-%d} (KEEP_MERGES_DAYS).",
+        )
     later = Merge.objects.filter(
         model=record.model, survivor_id=record.survivor_id, undone_at=None, pk__gt=record.pk
     ).order_by("-pk")
@@ -72,6 +100,7 @@ def _undone(
     touched = _take_back_changes(model, record)
     restored = rows.write_back(model, record.row)
     relations.move_back(record.moved, survivor, restored)
+    carry_reserved(restored, source=survivor, destination=restored)
     Merge.objects.filter(pk__in=record.moved["merges"]).update(survivor_id=restored.pk)
     return_links(record.moved["links"], survivor, restored, touched=touched)
     now = timezone.now()

@@ -54,8 +54,8 @@ class Command(BaseCommand):
         if run.status not in (RunStatus.SUCCEEDED, RunStatus.PARTIAL):
             raise CommandError(f"Run {run.pk} {run.status}: {run.error}")
         self.stdout.write("\nThe shop has some broken rows on purpose:")
-        self.stdout.write(f"$ manage.py ecommerce_sync issues {run.pk}")
-        call_command("ecommerce_sync", "issues", str(run.pk))
+        self.stdout.write(f"$ manage.py ecommerce_sync issues {run.pk} --all")
+        call_command("ecommerce_sync", "issues", str(run.pk), "--all")
 
     def _say_where(self, address: str, password: str, *, serve: bool) -> None:
         self.stdout.write("\nServing" if serve else "\nWithout --no-serve it would serve")

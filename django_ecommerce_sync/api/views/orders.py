@@ -1,0 +1,181 @@
+"""Orders: made, changed, moved from state to state, and their log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import Any, ClassVar
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.shortcuts import get_object_or_404
+from django.utils.functional import cached_property
+from django.utils.translation import gettext as _
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from ... import orders
+from ...exceptions import InsufficientStock, OrderLocked, OrderRefused, TransitionNotAllowed
+from ...models import Customer, Order
+from ..conf import customer_of
+from ..filtersets import OrderFilterSet
+from ..problems import Conflict, ConflictingFields, FieldProblem, step
+from ..renderers import ProblemRenderer
+from ..schema import operation
+from ..serializers import (
+    OrderEventSerializer,
+    OrderSerializer,
+    ProblemSerializer,
+    TransitionSerializer,
+)
+from .base import ResourceView
+
+_VIEW = "ecommerce_sync.view_order"
+REFUSED = OpenApiResponse(
+    ProblemSerializer,
+    "The table has no such move, the order was changed since, or the stock does not suffice.",
+    [
+        OpenApiExample(
+            "It is shipped already",
+            {
+                "type": "about:blank",
+                "title": "Conflict",
+                "status": 409,
+                "code": "transition_not_allowed",
+                "detail": "to: The order is shipped and cannot become shipped. "
+                "It can become: completed.",
+                "instance": "/api/orders/7/transition/",
+                "errors": [
+                    {
+                        "pointer": "/to",
+                        "code": "transition_not_allowed",
+                        "detail": "The order is shipped and cannot become shipped. "
+                        "It can become: completed.",
+                        "allowed": ["completed"],
+                    }
+                ],
+            },
+        )
+    ],
+)
+
+
+class OrderView(ResourceView[Order]):
+    """What was bought. Customers see what they have bought themselves."""
+
+    queryset = Order.objects.prefetch_related("lines")
+    serializer_class = OrderSerializer
+    filterset_class: ClassVar[Any] = OrderFilterSet
+    search_fields: ClassVar = ("order_id", "customer_email", "customer_name")
+    ordering_fields: ClassVar = (
+        "id",
+        "order_id",
+        "order_date",
+        "total_amount",
+        "status",
+        "created_at",
+        "updated_at",
+    )
+    action_permissions: ClassVar = {
+        "transition": ["ecommerce_sync.change_order"],
+        "events": [_VIEW, "ecommerce_sync.view_orderevent"],
+    }
+
+    def required_permissions(self, method: str) -> list[str]:
+        if self.action in ("list", "retrieve") and self._own is not None:
+            return []
+        return super().required_permissions(method)
+
+    def get_queryset(self) -> QuerySet[Any]:
+        return self._visible(super().get_queryset())
+
+    def _visible(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset if self._own is None else queryset.filter(customer=self._own)
+
+    @cached_property
+    def _own(self) -> Customer | None:
+        """The customer who asks; None for whoever may see the orders of all."""
+        user: Any = self.request.user
+        return None if user.has_perm(_VIEW) else customer_of(user)
+
+    def perform_create(self, serializer: Any) -> None:
+        with refusals():
+            serializer.save()
+
+    def perform_update(self, serializer: Any) -> None:
+        with refusals():
+            serializer.save()
+
+    def perform_destroy(self, instance: Order) -> None:
+        with refusals():
+            orders.check_deletable(instance)
+            instance.delete()
+
+    @operation(
+        operation_id="orders_transition",
+        summary="Move one order to another state",
+        request=TransitionSerializer,
+        responses={200: OrderSerializer, (409, ProblemRenderer.media_type): REFUSED},
+    )
+    @action(detail=True, methods=["post"])
+    def transition(self, request: Request, pk: int) -> Response:
+        """Along the table of the settings: what is reserved is released or leaves the stock."""
+        serializer = TransitionSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        wish = serializer.validated_data
+        with transaction.atomic(), refusals(short="to"):
+            order = self.get_object()
+            check_version(order, wish.pop("version", order.version))
+            orders.transition(order, **wish, by=request.user)
+        return Response(self.get_serializer(order).data)
+
+    @operation(summary="List what happened to one order", responses=OrderEventSerializer(many=True))
+    @action(
+        detail=True,
+        serializer_class=OrderEventSerializer,
+        filter_backends=[],
+    )
+    def events(self, request: Request, pk: int) -> Response:
+        """From its creation on; nothing of it is ever changed or removed."""
+        order = get_object_or_404(self._visible(Order.objects.all()), pk=pk)
+        page = self.paginate_queryset(order.events.select_related("by"))
+        return self.get_paginated_response(self.get_serializer(page, many=True).data)
+
+
+def check_version(order: Order, seen: int) -> None:
+    """Refuse if the client has seen another version of the order."""
+    if seen != order.version:
+        detail = _("It is version %(now)d by now.") % {"now": order.version}
+        raise ConflictingFields(
+            [FieldProblem(step("version"), "version_conflict", detail)], "version_conflict"
+        )
+
+
+@contextmanager
+def refusals(*, short: str = "lines") -> Iterator[None]:
+    """What an order's state or the stock does not allow, as a 409 that names the field.
+
+    ``short`` is the field to blame where the stock does not suffice.
+    """
+    try:
+        yield
+    except OrderRefused as refused:
+        if problems := list(_problems(refused, short)):
+            raise ConflictingFields(problems, refused.code) from refused
+        raise Conflict(str(refused), refused.code) from refused
+
+
+def _problems(refused: OrderRefused, short: str) -> Iterator[FieldProblem]:
+    if isinstance(refused, OrderLocked):
+        for name in refused.fields:
+            yield FieldProblem(step(name), refused.code, str(refused))
+    elif isinstance(refused, TransitionNotAllowed):
+        extra: dict[str, Any] = {"allowed": refused.allowed}
+        yield FieldProblem(step(refused.field), refused.code, str(refused), extra=extra)
+    elif isinstance(refused, InsufficientStock):
+        for product in refused.shortages:
+            extra = asdict(product)
+            yield FieldProblem(step(short), refused.code, str(product), extra=extra)

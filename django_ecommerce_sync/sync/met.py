@@ -1,0 +1,71 @@
+"""Which records a run has met: without a write to the link of each.
+
+A bit for each link, in pages; the pages a batch touches are written in its transaction, so that
+whoever goes on with the run knows as much. A feed that keeps its order touches a page or two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from ..models import MetLinks
+from .changes import Link
+from .table import Table
+
+#: Links of a page: their bits are as many hexadecimal digits as the column takes.
+_PAGE = 1024
+
+
+class Met:
+    """The links one stream of one run has met so far."""
+
+    def __init__(self, run: int, stream: str, connection: BaseDatabaseWrapper) -> None:
+        self.run = run
+        self.place = {"run": run, "stream": stream}
+        self.table = Table(MetLinks, connection)
+        self.stored = MetLinks.objects.using(connection.alias).filter(**self.place)
+        pages = list(self.stored.values_list("page", "pk", "bits"))
+        self._keys = {page: pk for page, pk, _ in pages}
+        self._bits = {page: int(bits, 16) for page, _, bits in pages}
+        self._staged: dict[int, int] = {}
+
+    def has(self, link: Link) -> bool:
+        """Whether the link was met, or made, earlier in the run."""
+        return link.first_run == self.run or self.has_id(link.id)
+
+    def has_id(self, link_id: int) -> bool:
+        """Whether a link that is older than the run was met."""
+        page, bit = divmod(link_id, _PAGE)
+        return bool(self._bits.get(page, 0) >> bit & 1)
+
+    def count(self) -> int:
+        """How many links were met."""
+        return sum(bits.bit_count() for bits in self._bits.values())
+
+    def write(self, link_ids: Iterable[int]) -> None:
+        """Note that links were met, in the caller's transaction; ``keep`` when it is through."""
+        touched: dict[int, int] = {}
+        for link_id in link_ids:
+            page, bit = divmod(link_id, _PAGE)
+            touched[page] = touched.get(page, 0) | 1 << bit
+        self._staged = {page: bits | self._bits.get(page, 0) for page, bits in touched.items()}
+        self._insert([page for page in self._staged if page not in self._keys])
+        known = [page for page in sorted(self._staged) if page in self._keys]
+        rows = [{"id": self._keys[page], **self._row(page)} for page in known]
+        self.table.update(rows, ["bits"])
+
+    def keep(self) -> None:
+        """What was written last is committed."""
+        self._bits |= self._staged
+        if len(self._keys) < len(self._bits):
+            self._keys = dict(self.stored.values_list("page", "pk"))
+        self._staged = {}
+
+    def _insert(self, pages: Sequence[int]) -> None:
+        rows = [{name: self._row(page)[name] for name in ("page", "bits")} for page in pages]
+        self.table.insert(rows, self.place)
+
+    def _row(self, page: int) -> dict[str, object]:
+        return {**self.place, "page": page, "bits": format(self._staged[page], "x")}
