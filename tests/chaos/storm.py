@@ -189,7 +189,7 @@ def main() -> int:
         for feed in FEEDS:
             sql = "SELECT MAX(id) FROM ecommerce_sync_syncrun WHERE feed = %s"
             last[feed] = world.database.execute(sql, [feed])[0][0]
-        world._check_again({number: {} for number in last.values()})
+        world.check_again({number: {} for number in last.values()})
         (attempts,) = world.database.execute("SELECT SUM(attempts) FROM ecommerce_sync_syncrun")[0]
         (batches,) = world.database.execute("SELECT COUNT(*) FROM audit")[0]
     except BaseException:

@@ -324,7 +324,7 @@ class World:
         self._check_audit()
         self._check_secrets()
         if again and runs:
-            self._check_again(runs)
+            self.check_again(runs)
 
     def check_tables(self) -> None:
         """I1, I2: the tables hold what the replay holds, each row once."""
@@ -379,7 +379,7 @@ class World:
             rows = self.database.execute(f"SELECT * FROM `{table}`")
             assert not re.search(CANARY, repr(rows)), table
 
-    def _check_again(self, runs: dict[int, dict[str, int]]) -> None:
+    def check_again(self, runs: dict[int, dict[str, int]]) -> None:
         """I6: the same deliveries once more, undisturbed, change nothing."""
         self.proxy.calm()
         if not self.workers():

@@ -3,13 +3,14 @@
 from functools import partial
 
 import pytest
-from django.db import DatabaseError, OperationalError, transaction
+from django.db import DatabaseError, OperationalError, connection, transaction
 
 from django_ecommerce_sync.exceptions import LeaseLost
 from django_ecommerce_sync.models import Product, RunStatus, SyncRun
 from django_ecommerce_sync.sync import dispatch_lost, execute, faults, request_run, runs
 from django_ecommerce_sync.sync.execution import StreamExecution
 from django_ecommerce_sync.sync.lease import DatabaseNow, acquire
+from django_ecommerce_sync.sync.session import LOCK_SECONDS
 from django_ecommerce_sync.sync.table import Table
 from tests.sync.conftest import product
 from tests.sync.test_runs import expire
@@ -159,3 +160,25 @@ def test_a_record_that_waits_for_another_is_remembered_where_the_run_is_left_off
     run = execute(run.pk)
     counts = {name: n for name, n in run.counts_of("products").items() if n}
     assert (run.status, counts) == ("succeeded", {"read": 2, "updated": 2})
+
+
+@pytest.mark.skipif(connection.vendor != "mysql", reason="its sessions have modes")
+def test_a_run_has_a_session_of_its_own(queued, monkeypatch):
+    """Whatever the project's own connections are set to, and without a trace in them."""
+
+    def session():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT @@session.innodb_lock_wait_timeout, @@session.sql_mode")
+            return cursor.fetchone()
+
+    monkeypatch.setitem(connection.settings_dict["OPTIONS"], "sql_mode", "ANSI_QUOTES")
+    connection.close()
+    before = session()
+    assert "STRICT" not in before[1]
+    during = []
+    execute(queued.pk, progress=lambda run, stream: during.append(session()))
+    assert {wait for wait, _ in during} == {LOCK_SECONDS}
+    assert all("STRICT_ALL_TABLES" in mode and "ANSI_QUOTES" in mode for _, mode in during)
+    assert session() == before
+    monkeypatch.undo()
+    connection.close()
