@@ -4,6 +4,8 @@
 # make stack      the demo on MariaDB and Redis: web, worker, beat
 # make bench      the benchmarks, small                    (make bench ARGS="--rows 1000000")
 # make fuzz       every parser against a fuzzer            (make fuzz ARGS="--minutes 10")
+# make chaos      kill workers, database and broker        (make chaos ARGS="--storm 200")
+# make mutations  take the engine's safeguards away; each must be missed
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -12,7 +14,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test services stack bench fuzz lint types clean
+.PHONY: help demo test services stack bench fuzz chaos mutations lint types clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -36,6 +38,12 @@ bench: $(VENV)/.test
 
 fuzz: $(VENV)/.fuzz
 	@$(BIN)/python fuzz/run.py $(ARGS)
+
+chaos: $(VENV)/.test
+	@$(BIN)/python tests/chaos/run.py $(ARGS)
+
+mutations: $(VENV)/.test
+	@$(BIN)/python -m tests.chaos.mutations $(ARGS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check

@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 #: Seconds between two looks for schedules that are due and runs nobody took.
-DISPATCH_SECONDS: Final = 60
+DISPATCH_SECONDS: Final = 30
 
 #: Merge into the project's ``CELERY_BEAT_SCHEDULE``. A message that waited too long expires:
 #: after an outage one look is enough.

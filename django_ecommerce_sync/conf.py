@@ -21,6 +21,8 @@ class Settings:
     DEFAULT_CURRENCY: str = "USD"
     #: Seconds a worker may be silent before another one takes its run over.
     LEASE_SECONDS: int = 60
+    #: Seconds a task works at a feed with pages before another task goes on with it.
+    TASK_SECONDS: int = 300
     #: Attempts without progress before a run is given up.
     MAX_ATTEMPTS: int = 3
     #: Whether every change of a synced row is recorded: what, when, and by which feed or person.

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import mmap
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
 from celery import shared_task
+from celery.signals import worker_init, worker_ready, worker_shutdown, worker_shutting_down
 from django.utils import timezone
 
-from .beat import BEAT_SCHEDULE
+from .beat import BEAT_SCHEDULE, DISPATCH_SECONDS
+from .conf import settings
 from .feeds.streams import duration
-from .models import SLOT, SyncRun
+from .models import SLOT, RunStatus, SyncRun
+from .sync import dispatch as hand_over
 from .sync import dispatch_due, execute, request_run
+
+#: One byte that the processes of a worker's pool, forked later, share with it: whether it has
+#: been asked to go. Celery lets a task run on then, and nobody knows for how long.
+_leaving = mmap.mmap(-1, 1)
 
 __all__ = ["BEAT_SCHEDULE", "dispatch", "execute_run", "parse_since", "sync_feed"]
 
@@ -30,12 +42,56 @@ def execute_run(run_id: Any) -> None:
     broker can forge one, and a real one may come twice.
     """
     if isinstance(run_id, int) and SyncRun.objects.filter(pk=run_id, slot=SLOT).exists():
-        execute(run_id)
+        with _last_batch_before_the_end() as is_over:
+            run = execute(run_id, pause=is_over, seconds=settings.TASK_SECONDS)
+            if run.status == RunStatus.QUEUED:
+                hand_over(run)
+
+
+@contextmanager
+def _last_batch_before_the_end() -> Iterator[Callable[[], bool]]:
+    """Whether the worker has been asked to go; a SIGTERM of this process waits for the answer.
+
+    Service managers send one to every process of a worker, also to those of its pool, which
+    would die of it in the middle of a batch.
+    """
+    asked = threading.Event()
+
+    before: Any = None
+    if is_main := threading.current_thread() is threading.main_thread():
+        before = signal.signal(signal.SIGTERM, lambda number, frame: asked.set())
+    try:
+        yield lambda: asked.is_set() or _leaving[0] == 1
+    finally:
+        if is_main:
+            signal.signal(signal.SIGTERM, before)
+            if asked.is_set():  # and now what it was meant for
+                os.kill(os.getpid(), signal.SIGTERM)
+
+
+@worker_init.connect
+def _arrive(**kwargs: Any) -> None:
+    _leaving[0] = 0
+
+
+@worker_shutting_down.connect
+def _leave(**kwargs: Any) -> None:
+    _leaving[0] = 1
+
+
+@worker_ready.connect
+@worker_shutdown.connect
+def _look_around(**kwargs: Any) -> None:
+    """Have somebody look for what was lost while no worker was there, or with one that leaves.
+
+    A worker asks for messages up to its end, and what is sent to it then nobody reads.
+    """
+    dispatch.apply_async(expires=DISPATCH_SECONDS, retry=False)
 
 
 @shared_task(name="django_ecommerce_sync.tasks.dispatch", ignore_result=True)
 def dispatch() -> None:
-    """What beat calls every minute: start due schedules, hand over runs that wait for nobody."""
+    """What beat calls twice a minute: start due schedules, hand over runs that wait for nobody."""
     dispatch_due()
 
 

@@ -1,5 +1,7 @@
 """Celery tasks: doorbells that may be lost, doubled or forged."""
 
+import os
+import signal
 import subprocess
 import sys
 from datetime import timedelta
@@ -121,3 +123,34 @@ def test_settings_can_import_the_beat_schedule():
     code = "from django_ecommerce_sync.beat import BEAT_SCHEDULE; print(*BEAT_SCHEDULE)"
     bare = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert bare.stdout.split() == ["ecommerce-sync-dispatch"]
+
+
+def test_sigterm_waits_for_the_batch_at_hand():
+    heard = []
+    before = signal.signal(signal.SIGTERM, lambda number, frame: heard.append(number))
+    try:
+        with tasks._last_batch_before_the_end() as is_over:
+            assert not is_over()
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert is_over()
+            assert heard == []
+        assert heard == [signal.SIGTERM]
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_a_worker_that_is_asked_to_go_hands_its_run_over(settings, monkeypatch):
+    rung = []
+    monkeypatch.setattr(tasks, "hand_over", rung.append)
+    settings.ECOMMERCE_SYNC = {**settings.ECOMMERCE_SYNC, "BATCH_SIZE": 1}
+    run = SyncRun.objects.create(feed="shop")
+    tasks._leave()
+    try:
+        tasks.execute_run(run.pk)
+    finally:
+        tasks._arrive()
+    run.refresh_from_db()
+    assert (run.status, run.batch_number, rung) == ("queued", 1, [run])
+    tasks.execute_run(run.pk)
+    run.refresh_from_db()
+    assert (run.status, run.counts_of("products")["created"]) == ("succeeded", 2)

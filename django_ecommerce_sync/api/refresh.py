@@ -27,7 +27,7 @@ def request_runs(
     requested_by: Any,
 ) -> list[SyncRun]:
     """A run for each feed, queued now or before; nothing is queued if any name is wrong."""
-    runs = []
+    runs, queued = [], []
     for feed, wanted in _plan(feeds, streams):
         try:
             run, created = sync.request_run(
@@ -41,9 +41,13 @@ def request_runs(
         except ConfigurationError as error:
             raise Conflict(str(error), "feed_misconfigured") from error
         if created:
-            sync.dispatch(run)
-            run.refresh_from_db(fields=["status"])
+            queued.append(run)
         runs.append(run)
+    if queued:
+        sync.dispatch(*queued)
+    sync.dispatch_lost()
+    for run in queued:
+        run.refresh_from_db(fields=["status"])
     return runs
 
 

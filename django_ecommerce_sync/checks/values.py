@@ -21,6 +21,7 @@ TYPES: Mapping[str, type] = {
     "BATCH_SIZE": int,
     "DEFAULT_CURRENCY": str,
     "LEASE_SECONDS": int,
+    "TASK_SECONDS": int,
     "MAX_ATTEMPTS": int,
     "KEEP_RUNS_DAYS": int,
     "KEEP_MERGES_DAYS": int,
@@ -33,6 +34,7 @@ TYPES: Mapping[str, type] = {
 RANGES: Mapping[str, tuple[int, int]] = {
     "BATCH_SIZE": (1, 10_000),
     "LEASE_SECONDS": (10, 3600),
+    "TASK_SECONDS": (10, 86_400),
     "MAX_ATTEMPTS": (1, 100),
     "KEEP_RUNS_DAYS": (1, 36_500),
     "KEEP_MERGES_DAYS": (1, 36_500),

@@ -32,6 +32,7 @@ class HTTPFeed(FeedSource):
     may be of any length, its rows are read as they are used.
     """
 
+    is_remote = True
     option_names: ClassVar[tuple[str, ...]] = (
         "streams",
         "base_url",

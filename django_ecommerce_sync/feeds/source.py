@@ -28,6 +28,8 @@ class FeedSource(ABC):
     option_names: ClassVar[tuple[str, ...]] = ("streams",)
     #: The alias under which the feed is configured; set by ``get_feed``.
     alias: str = ""
+    #: Whether ``fetch`` waits for somebody else's server; no database connection is held then.
+    is_remote: ClassVar[bool] = False
     #: Records of one stream beyond which a run fails: a source without an end must find one.
     max_records: int = 1_000_000_000
 

@@ -6,7 +6,7 @@ The doors (command line, tasks, admin, API) call the names below and nothing dee
 from .issues import IssueGroup, issue_groups
 from .retries import MAX_CHOSEN, retry, retry_rows
 from .runner import execute
-from .runs import cancel, dispatch, dispatch_due, request_run
+from .runs import cancel, dispatch, dispatch_due, dispatch_lost, request_run
 from .totals import complete_order
 from .upsert import Outcome, Upserted, upsert
 
@@ -19,6 +19,7 @@ __all__ = [
     "complete_order",
     "dispatch",
     "dispatch_due",
+    "dispatch_lost",
     "execute",
     "issue_groups",
     "request_run",

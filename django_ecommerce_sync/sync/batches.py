@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from ..exceptions import FeedError
 from ..feeds import BadRow, FeedSource, Page, Payload, Stream
 from .observation import Observation
+from .session import let_go
 
 #: A row with its place in the stream, counted from 1.
 NumberedRow = tuple[int, "Payload | BadRow"]
@@ -144,7 +145,7 @@ def _rows(
     feed: FeedSource, stream: Stream, place: Place, seen: Observation
 ) -> Iterator[tuple[Payload | BadRow, Place | None]]:
     """Each row, with the place before it where its page begins."""
-    for page in _pages(iter(feed.fetch(stream, place.page))):
+    for page in _pages(iter(feed.fetch(stream, place.page)), remote=feed.is_remote):
         if place.offset:
             _check_same(page, seen, stream)
         seen.take_page(page)
@@ -155,9 +156,11 @@ def _rows(
         place = Place(page.cursor, 0, place.read + read)
 
 
-def _pages(pages: Iterator[Page]) -> Iterator[Page]:
+def _pages(pages: Iterator[Page], *, remote: bool) -> Iterator[Page]:
     """The pages, with an error between two of them told from one among a page's rows."""
     while True:
+        if remote:
+            let_go()
         try:
             page = next(pages)
         except StopIteration:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import enum
 import logging
-import random
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from time import monotonic
 from typing import Any
 
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, transaction
 
 from .. import signals
 from ..conf import settings
@@ -24,7 +23,7 @@ from .apply import Applier
 from .batches import Batch, NumberedRow, Place, batches, standing
 from .changes import Changes, Item
 from .continuity import Continuity
-from .faults import is_about_a_row, is_passing, named
+from .faults import Patience, is_about_a_row, named, tried_again
 from .lease import Lease, lease_end
 from .ledger import Ledger
 from .match import WAITING, Matcher
@@ -38,14 +37,16 @@ from .warnings import warn
 logger = logging.getLogger(__name__)
 
 Progress = Callable[[SyncRun, str], None]
-#: Whole batches are tried again this often when the database says "not now".
-_TRIES = 8
 #: Rejected records kept in memory for a second try at the end of their stream.
 _MAX_WAITING = 10_000
 
 
 class Cancelled(EcommerceSyncError):
     """Somebody asked the run to stop."""
+
+
+class Paused(EcommerceSyncError):
+    """The worker was asked to leave off after a batch."""
 
 
 @dataclass(slots=True)
@@ -56,6 +57,15 @@ class Attempt:
     lease: Lease
     feed: FeedSource
     progress: Progress | None
+    pause: Callable[[], bool]
+    #: When to leave off for another task to go on, by the monotonic clock.
+    deadline: float
+
+    def is_over(self, place: Place) -> bool:
+        """Whether to leave off at that place of a stream."""
+        # A document would have to be fetched and read again up to there; a page is soon found.
+        is_cheap = place.page is not None
+        return self.pause() or (is_cheap and monotonic() > self.deadline)
 
 
 class Pass(enum.Enum):
@@ -106,8 +116,7 @@ class StreamExecution:
             self.repeats.close()
         if self.continuity.proves_absence(self.seen, self.run.counts.get(self.stream.name, {})):
             self._settle_absence()
-        with transaction.atomic():
-            self._end(self.lease.hold())
+        tried_again(self._end)
 
     def _read(self, place: Place) -> Place:
         """Land batch after batch; returns the place after the last one."""
@@ -118,6 +127,8 @@ class StreamExecution:
                 self.continuity.check_size(self.seen.total)
             self._land(batch)
             place = batch.end
+            if self.attempt.is_over(place):
+                raise Paused
         if not self.seen.unchanged:
             self._check_end(place.read)
         return place
@@ -136,10 +147,20 @@ class StreamExecution:
         return batches(self.attempt.feed, self.stream, place, seen, size=size, limit=limit)
 
     def _recall(self, place: Place) -> None:
-        """Where the run goes on in the middle, find the repeats among the rows before it again."""
-        if place.read and self.matcher.has_repeats():
+        """Where the run goes on in the middle, find again what waits among the rows before it.
+
+        That is the repeats, and the rejected records that may land once all has been read.
+        """
+        if not place.read:
+            return
+        rejected = self.run.issues.filter(stream=self.stream.name, code__in=WAITING)
+        waiting = set(rejected.values_list("position", flat=True)[:_MAX_WAITING])
+        if waiting or self.matcher.has_repeats():
             for batch in self._batches(Place(), place.read, Observation()):
                 self.repeats.put(self.matcher.repeated(batch.rows))
+                for position, payload in batch.rows:
+                    if position in waiting and not isinstance(payload, BadRow):
+                        self.waiting[self.target.identify(payload)] = (position, payload)
 
     def _settle(self, place: Place) -> None:
         """Second thoughts, once all has been read: last copies, and records that had to wait."""
@@ -154,9 +175,13 @@ class StreamExecution:
     def _may_be_empty(self) -> bool:
         return self.stream.allow_empty or self.continuity.asks_for_part or self.run.limit == 0
 
-    def _end(self, run: SyncRun) -> None:
+    @transaction.atomic
+    def _end(self) -> None:
         """Close the stream: what it came to, and what the next run may build on."""
-        name = self.stream.name
+        name, run = self.stream.name, self.lease.hold()
+        if run.cursor == {"stream": name, "done": True}:
+            self.run = self.attempt.run = run
+            return  # it was closed, and only the answer to the COMMIT was lost
         if self.seen.unchanged:
             run.counts[name] = add_counts({}, self.continuity.counts_of_unchanged())
         counts = run.counts.setdefault(name, add_counts({}, {}))
@@ -179,7 +204,9 @@ class StreamExecution:
             if self._is_doubtful(absence.look(), self.stream.missing.max_ratio):
                 return
             for rows in absence.batches():
-                self._archive(absence, rows)
+                tried_again(partial(self._archive, absence, rows))
+                if not self.run.dry_run:
+                    self._tell(Report(updated=dict.fromkeys(rows, ("archived_at",))))
         for links in absence.not_met() if not self.run.dry_run else ():
             with transaction.atomic():
                 self.lease.hold()
@@ -197,36 +224,35 @@ class StreamExecution:
     def _archive(self, absence: Absence, rows: Mapping[Any, str]) -> None:
         with transaction.atomic():
             run = self.lease.hold()
-            if not run.dry_run:
-                absence.archive(rows)
-            counts = run.counts.setdefault(self.stream.name, add_counts({}, {}))
-            counts["archived"] += len(rows)
-            run.save(update_fields=["counts"])
+            if not self._has_landed(run):
+                if not run.dry_run:
+                    absence.archive(rows)
+                counts = run.counts.setdefault(self.stream.name, add_counts({}, {}))
+                counts["archived"] += len(rows)
+                run.batch_number += 1
+                run.save(update_fields=["counts", "batch_number"])
         self.run = self.attempt.run = run
-        if not run.dry_run:
-            self._tell(Report(updated=dict.fromkeys(rows, ("archived_at",))))
 
     # -- batches -----------------------------------------------------------------------------
 
     def _land(self, batch: Batch, *, pass_: Pass = Pass.FIRST) -> None:
         """Write a batch, whole; if the database refuses it, find the row it refuses."""
-        for attempt in range(1, _TRIES + 1):
+        patience, refused = Patience(), False
+        while True:
             try:
                 self._commit(batch, partial(self._changes, batch), pass_=pass_)
                 return
             except DatabaseError as error:
                 if is_about_a_row(error) and self.matcher.first_load:
                     self.matcher.first_load = False
-                elif is_about_a_row(error):
-                    # The first time, another writer may have been quicker: match anew.
-                    if attempt > 1:
-                        self._land_in_parts(batch, error, pass_=pass_)
-                        return
-                    _wait(attempt)
-                elif not is_passing(error) or attempt == _TRIES:
-                    raise
-                else:
-                    _wait(attempt)
+                elif not is_about_a_row(error):
+                    patience.wait(error)
+                elif refused:
+                    self._land_in_parts(batch, error, pass_=pass_)
+                    return
+                else:  # another writer may have been quicker: match anew
+                    refused = True
+                    patience.pause()
 
     def _land_in_parts(self, batch: Batch, error: DatabaseError, *, pass_: Pass) -> None:
         if len(batch.rows) > 1:
@@ -234,29 +260,45 @@ class StreamExecution:
                 self._land(half, pass_=pass_)
             return
         logger.warning("Run %s: the database refused a row: %s", self.run.pk, error)
-        self._commit(batch, partial(self._refused, batch, error), pass_=pass_)
+        reject = partial(self._refused, batch, error)
+        tried_again(partial(self._commit, batch, reject, pass_=pass_))
 
     def _commit(self, batch: Batch, decide: Callable[[], Changes], *, pass_: Pass) -> None:
         with transaction.atomic():
             run = self.lease.hold()
-            if run.cancel_requested:
-                raise Cancelled
-            changes = decide()
-            if batch.is_first and pass_ is Pass.FIRST and self.wanted is None:
-                self._look_at_shape(run, batch, changes)
-            report = self._apply(changes)
-            self.seen.take_time(changes.newest)
-            for code, (count, message) in changes.warnings.items():
-                warn(run, self.stream.name, code, message, count=count)
-            self._account(run, batch, changes, report, pass_=pass_)
-            if not run.dry_run:
-                arrivals.announce_batch(run, self.stream.name, self.target, changes)
+            if not self._has_landed(run):
+                self._landing = self._write(run, batch, decide, pass_=pass_)
+        changes, report = self._landing
         self.run = self.attempt.run = run
         self.matcher.met.keep()
         if pass_ is Pass.FIRST:
             self.repeats.put(changes.postponed)
             self._remember_waiting(changes)
         self._tell(report)
+
+    def _has_landed(self, run: SyncRun) -> bool:
+        """Whether the last try was committed after all, and only the answer was lost.
+
+        Whoever holds the fence is the only one who counts the batches on.
+        """
+        return run.batch_number != self.run.batch_number
+
+    def _write(
+        self, run: SyncRun, batch: Batch, decide: Callable[[], Changes], *, pass_: Pass
+    ) -> tuple[Changes, Report]:
+        if run.cancel_requested:
+            raise Cancelled
+        changes = decide()
+        if batch.is_first and pass_ is Pass.FIRST and self.wanted is None:
+            self._look_at_shape(run, batch, changes)
+        report = self._apply(changes)
+        self.seen.take_time(changes.newest)
+        for code, (count, message) in changes.warnings.items():
+            warn(run, self.stream.name, code, message, count=count)
+        self._account(run, batch, changes, report, pass_=pass_)
+        if not run.dry_run:
+            arrivals.announce_batch(run, self.stream.name, self.target, changes)
+        return changes, report
 
     def _look_at_shape(self, run: SyncRun, batch: Batch, changes: Changes) -> None:
         check_shape(self.stream, self.target, changes)
@@ -372,10 +414,3 @@ def _imagine(ledger: Ledger, stream: str, target: Target, changes: Changes) -> N
     )
     keys = [item.values.get(target.key) for item in changes.create]
     ledger.take(target.label, [str(key) for key in keys if key is not None])
-
-
-def _wait(attempt: int) -> None:
-    """Let others finish: up to a growing limit, at random, so that nobody waits in step."""
-    if not connection.in_atomic_block:
-        connection.close_if_unusable_or_obsolete()
-    time.sleep(random.uniform(0, min(0.05 * 2**attempt, 5)))  # noqa: S311

@@ -12,6 +12,7 @@ from django.db import DatabaseError, connection
 
 from ..conf import settings
 from ..models import RunStatus, SyncRun
+from .faults import code_of
 from .lease import Lease, lease_end
 
 logger = logging.getLogger(__name__)
@@ -54,7 +55,7 @@ class Heartbeat(threading.Thread):
             try:
                 self._beat()
             except DatabaseError as error:  # the next beat, or the next batch, will tell
-                logger.warning("A lease could not be renewed: %s", type(error).__name__)
+                logger.warning("A lease could not be renewed: %s", code_of(error))
             finally:
                 connection.close()
 

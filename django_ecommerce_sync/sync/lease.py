@@ -7,18 +7,17 @@ its number outdated and writes nothing.
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from django.db import models, transaction
 from django.db.models import F, Q
-from django.utils import timezone
+from django.db.models.functions import Coalesce
 
 from ..conf import settings
 from ..exceptions import LeaseLost
-from ..models import RunStatus, SyncRun
+from ..models import ACTIVE, RunStatus, SyncRun
 
 
 class DatabaseNow(models.Func):
@@ -43,6 +42,17 @@ def lease_end() -> models.expressions.CombinedExpression:
     return DatabaseNow() + timedelta(seconds=settings.LEASE_SECONDS)
 
 
+def waiting() -> dict[str, Any]:
+    """What a run in the queue has: its message gets the time of a lease to be answered."""
+    return {"status": RunStatus.QUEUED, "owner": "", "lease_until": lease_end()}
+
+
+def unattended() -> models.QuerySet[SyncRun]:
+    """Active runs whose message or whose worker has been silent for the time of a lease."""
+    silent = Q(lease_until=None) | Q(lease_until__lt=DatabaseNow())
+    return SyncRun.objects.filter(silent, status__in=ACTIVE)
+
+
 @dataclass(frozen=True, slots=True)
 class Lease:
     """The right to write for a run, good as long as nobody took it over."""
@@ -57,25 +67,38 @@ class Lease:
             raise LeaseLost(f"Run {self.run_id} belongs to another worker now.")
         return run
 
+    def give_back(self) -> None:
+        """Put the run back into the queue, for another task to go on; nothing if it is lost.
 
-def acquire(run_id: int) -> tuple[SyncRun, Lease] | None:
-    """Take a queued run, or one whose worker has been silent too long; None if there is neither."""
+        Nobody attends to it then: a message about it may be lost with the worker that leaves.
+        """
+        mine = SyncRun.objects.filter(pk=self.run_id, fence=self.fence, status=RunStatus.RUNNING)
+        mine.update(**{**waiting(), "lease_until": DatabaseNow()})
+
+
+def acquire(run_id: int, owner: str) -> tuple[SyncRun, Lease] | None:
+    """Take a queued run, or one whose worker has been silent too long; None if there is neither.
+
+    ``owner`` is a name no other attempt has: one that asks again because the answer to its
+    COMMIT was lost gets what it has taken already.
+    """
     with transaction.atomic():
-        free = Q(status=RunStatus.QUEUED) | Q(
-            status=RunStatus.RUNNING, lease_until__lt=DatabaseNow()
-        )
-        taken = SyncRun.objects.filter(free, pk=run_id).update(
-            status=RunStatus.RUNNING,
-            owner=uuid.uuid4().hex,
-            fence=F("fence") + 1,
-            lease_until=lease_end(),
-            attempts=F("attempts") + 1,
-            stalled_attempts=F("stalled_attempts") + 1,
-        )
-        if not taken:
-            return None
-        run = SyncRun.objects.select_for_update().get(pk=run_id)
-        if run.started_at is None:
-            run.started_at = timezone.now()
-            run.save(update_fields=["started_at"])
-        return run, Lease(run.pk, run.fence)
+        runs = SyncRun.objects.select_for_update()
+        run = runs.filter(pk=run_id, owner=owner, status=RunStatus.RUNNING).first()
+        if run is None and _take(run_id, owner):
+            run = runs.get(pk=run_id)
+        return None if run is None else (run, Lease(run.pk, run.fence))
+
+
+def _take(run_id: int, owner: str) -> bool:
+    free = Q(status=RunStatus.QUEUED) | Q(status=RunStatus.RUNNING, lease_until__lt=DatabaseNow())
+    taken = SyncRun.objects.filter(free, pk=run_id).update(
+        status=RunStatus.RUNNING,
+        owner=owner,
+        fence=F("fence") + 1,
+        lease_until=lease_end(),
+        attempts=F("attempts") + 1,
+        stalled_attempts=F("stalled_attempts") + 1,
+        started_at=Coalesce("started_at", DatabaseNow()),
+    )
+    return bool(taken)

@@ -4,50 +4,73 @@ from __future__ import annotations
 
 import gc
 import logging
-from collections.abc import Iterator
+import math
+import uuid
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from time import monotonic
 
-from django.db import transaction
-from django.utils import timezone
+from celery.exceptions import SoftTimeLimitExceeded
+from django.db import DatabaseError, connection, transaction
 
 from .. import signals
 from ..conf import settings
 from ..exceptions import ConfigurationError, FeedError, LeaseLost
 from ..feeds import Stream, get_feed
 from ..feeds.redaction import redacted
-from ..models import MetLinks, RunStatus, SyncRun
+from ..models import ACTIVE, MetLinks, RunStatus, SyncRun
 from .batches import Place
 from .continuity import Continuity
 from .digest import reading_digest
-from .execution import Attempt, Cancelled, Progress, StreamExecution
+from .execution import Attempt, Cancelled, Paused, Progress, StreamExecution
+from .faults import code_of, is_away, tried_again
 from .heartbeat import Heartbeat
-from .lease import Lease, acquire
+from .lease import DatabaseNow, Lease, acquire
 from .ledger import Ledger
 from .match import Matcher
 from .met import Met
 from .ownership import Ownership
 from .references import References
+from .session import own_session
 from .target import Target
 
 logger = logging.getLogger(__name__)
 
 
-def execute(run_id: int, *, progress: Progress | None = None) -> SyncRun:
+def execute(
+    run_id: int,
+    *,
+    progress: Progress | None = None,
+    pause: Callable[[], bool] = lambda: False,
+    seconds: float = math.inf,
+) -> SyncRun:
     """Carry out a queued run, or take over one whose worker has died.
 
-    ``progress`` is called after each batch with the run and the stream's name. Returns the run
-    as it ended: what went wrong is in its ``status``, ``error_code`` and ``error``. A run that
-    is finished or in other hands comes back as it is.
+    ``progress`` is called after each batch with the run and the stream's name. ``pause`` is
+    asked after each batch whether to leave off there, and after so many ``seconds`` a feed
+    with pages is left off anyway: the run is queued again then, to go on where it stands.
+    Returns the run as it ended: what went wrong is in its ``status``, ``error_code`` and
+    ``error``. A run that is finished or in other hands comes back as it is. Raises
+    ``DatabaseError`` where the database stays away; the run is taken over later.
     """
-    taken = acquire(run_id)
+    with own_session():
+        return _execute(run_id, progress, pause, monotonic() + seconds)
+
+
+def _execute(
+    run_id: int, progress: Progress | None, pause: Callable[[], bool], deadline: float
+) -> SyncRun:
+    taken = tried_again(partial(acquire, run_id, uuid.uuid4().hex))
     if taken is None:
         return SyncRun.objects.get(pk=run_id)
     run, lease = taken
     signals.tell(signals.sync_started, SyncRun, run=run)
     with _collector_spared(), Heartbeat(lease):
-        status, code, message = _outcome(run, lease, progress)
-    _finish(lease, status, code, message)
-    run.refresh_from_db()
+        status, code, message = _outcome(run, lease, progress, pause, deadline)
+    if status not in ACTIVE:
+        tried_again(partial(_finish, lease, status, code, message))
+    tried_again(run.refresh_from_db)
     if not run.is_active:
         signals.tell(signals.sync_finished, SyncRun, run=run)
     return run
@@ -67,16 +90,31 @@ def _collector_spared() -> Iterator[None]:
         gc.unfreeze()
 
 
-def _outcome(run: SyncRun, lease: Lease, progress: Progress | None) -> tuple[RunStatus, str, str]:
+def _outcome(
+    run: SyncRun,
+    lease: Lease,
+    progress: Progress | None,
+    pause: Callable[[], bool],
+    deadline: float,
+) -> tuple[RunStatus, str, str]:
     """Do the work; how it ended, and the code and sentence of what ended it early."""
     if run.stalled_attempts > settings.MAX_ATTEMPTS:
-        place = f"at {run.cursor}" if run.cursor else "before its first batch"
-        return RunStatus.FAILED, "worker_lost", f"Its worker died again and again {place}."
+        return RunStatus.FAILED, "worker_lost", _worker_lost(run)
     try:
         with get_feed(run.feed) as feed:
-            Execution(Attempt(run, lease, feed, progress)).go()
+            Execution(Attempt(run, lease, feed, progress, pause, deadline)).go()
     except Cancelled:
         return RunStatus.CANCELLED, "", ""
+    except Paused:
+        tried_again(lease.give_back)
+        return RunStatus.QUEUED, "", ""
+    except SoftTimeLimitExceeded:
+        # It may have struck in the middle of a statement: that connection is of no more use.
+        if not connection.in_atomic_block:
+            connection.close()
+        logger.warning("Run %s: the task's time was over; another task goes on.", run.pk)
+        tried_again(lease.give_back)
+        return RunStatus.QUEUED, "", ""
     except LeaseLost as error:
         logger.warning("%s", error)
         return RunStatus.RUNNING, "", ""
@@ -84,6 +122,11 @@ def _outcome(run: SyncRun, lease: Lease, progress: Progress | None) -> tuple[Run
         return RunStatus.FAILED, error.code, error.message
     except ConfigurationError as error:
         return RunStatus.FAILED, "configuration", str(error)
+    except DatabaseError as error:
+        logger.exception("Run %s of feed %s cannot go on", run.pk, run.feed)
+        if is_away(error):  # the lease runs out, and whoever finds the run takes it over
+            return RunStatus.RUNNING, "", ""
+        return RunStatus.FAILED, code_of(error), f"The database refused: {type(error).__name__}."
     except KeyboardInterrupt:
         _finish(lease, RunStatus.CANCELLED, "interrupted", "It was interrupted.")
         raise
@@ -94,9 +137,20 @@ def _outcome(run: SyncRun, lease: Lease, progress: Progress | None) -> tuple[Run
     return RunStatus.SUCCEEDED, "", ""
 
 
+def _worker_lost(run: SyncRun) -> str:
+    """Where a run stands at which every worker died."""
+    cursor = run.cursor
+    if not cursor:
+        return "Its worker died again and again before its first batch."
+    if cursor.get("done"):
+        return f"Its worker died again and again after stream '{cursor['stream']}'."
+    first = cursor["read"] + 1
+    rows = f"rows {first} to {first + settings.BATCH_SIZE - 1} of stream '{cursor['stream']}'"
+    page = f" (page {cursor['page']})" if cursor["page"] is not None else ""
+    return f"Its worker died again and again at {rows}{page}."
+
+
 def _finish(lease: Lease, status: RunStatus, code: str, message: str) -> None:
-    if status == RunStatus.RUNNING:
-        return
     try:
         with transaction.atomic():
             run = lease.hold()
@@ -104,7 +158,7 @@ def _finish(lease: Lease, status: RunStatus, code: str, message: str) -> None:
                 status = RunStatus.PARTIAL
             run.status, run.error_code, run.error = status, code, redacted(message)
             run.slot, run.lease_until, run.owner = None, None, ""
-            run.finished_at = timezone.now()
+            run.finished_at = DatabaseNow()
             run.save()
             MetLinks.objects.filter(run=run.pk).delete()
     except LeaseLost as error:

@@ -10,7 +10,7 @@ import logging
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -19,14 +19,15 @@ from celery.schedules import ParseException, crontab
 from django.db import connections, transaction
 from django.db.models import Q
 from django.utils import timezone
-from kombu.exceptions import OperationalError as BrokerError
+from kombu.exceptions import KombuError
+from redis.exceptions import RedisError
 
 from ..conf import settings
 from ..exceptions import ConfigurationError
 from ..feeds import get_feed
-from ..models import ACTIVE, RunStatus, SyncRun, SyncSchedule
+from ..models import RunStatus, SyncRun, SyncSchedule
 from ..signals import sync_finished
-from .lease import DatabaseNow
+from .lease import DatabaseNow, unattended, waiting
 from .retries import retry_arrived
 from .runner import execute
 from .slot import queue
@@ -35,15 +36,14 @@ logger = logging.getLogger(__name__)
 
 #: The doorbell's name; sent by name, for the task stands above this module.
 EXECUTE_TASK = "django_ecommerce_sync.tasks.execute_run"
-#: How long a broker may take to answer before a run waits for ``dispatch_due`` instead.
-_BROKER_SECONDS = 2
+#: How long a broker may take to answer before a run waits for ``dispatch_due`` instead. A frozen
+#: one is asked twice: once for the connection, once for the channel.
+_BROKER_SECONDS = 1
 _IMPATIENT = {
     "socket_timeout": _BROKER_SECONDS,
     "socket_connect_timeout": _BROKER_SECONDS,
     "max_retries": 1,
 }
-#: A run queued longer than this has lost its message.
-_QUEUED_TOO_LONG = timedelta(seconds=60)
 
 
 def request_run(
@@ -81,7 +81,7 @@ def request_run(
 
 def cancel(run: SyncRun) -> SyncRun:
     """End a queued run now, a running one after its batch; a finished one stays as it is."""
-    ended = {"status": RunStatus.CANCELLED, "slot": None, "finished_at": timezone.now()}
+    ended = {"status": RunStatus.CANCELLED, "slot": None, "finished_at": DatabaseNow()}
     runs = SyncRun.objects.filter(pk=run.pk)
     if not runs.filter(status=RunStatus.QUEUED).update(**ended):
         runs.filter(status=RunStatus.RUNNING).update(cancel_requested=True)
@@ -89,17 +89,17 @@ def cancel(run: SyncRun) -> SyncRun:
     return run
 
 
-def dispatch(run: SyncRun) -> str:
-    """Hand a queued run to the configured runner once the transaction has committed.
+def dispatch(*runs: SyncRun) -> str:
+    """Hand queued runs to the configured runner once the transaction has committed.
 
     Returns ``celery``, ``thread``, ``inline``, or ``deferred`` when the broker cannot be
-    reached: ``dispatch_due`` hands it over later. Does not raise.
+    reached: ``dispatch_due`` hands them over later. Does not raise.
     """
     kind = runner_kind()
     outcome = [kind]
 
     def hand_over() -> None:
-        outcome[0] = _HAND_OVER[kind](run.pk)
+        outcome[0] = _HAND_OVER[kind]([run.pk for run in runs])
 
     transaction.on_commit(hand_over, robust=True)
     return outcome[0]
@@ -116,26 +116,31 @@ def runner_kind() -> str:
     return "celery" if current_app.conf.broker_url else "thread"
 
 
-def _by_celery(run_id: int) -> str:
+def _by_celery(run_ids: Sequence[int]) -> str:
     try:
         # A connection of our own, for a request must not wait for a broker as long as the
         # project's settings, made for workers, may allow.
         with current_app.connection_for_write(connect_timeout=_BROKER_SECONDS) as connection:
             connection.transport_options = {**(connection.transport_options or {}), **_IMPATIENT}
-            connection.ensure_connection(max_retries=1, interval_start=0)
-            current_app.send_task(
-                EXECUTE_TASK, args=[run_id], retry=False, ignore_result=True, connection=connection
-            )
-    except (BrokerError, OSError) as error:
-        logger.warning("Run %s waits for the broker: %s", run_id, type(error).__name__)
+            for run_id in run_ids:
+                current_app.send_task(
+                    EXECUTE_TASK,
+                    args=[run_id],
+                    retry=False,
+                    ignore_result=True,
+                    connection=connection,
+                )
+    except (KombuError, RedisError, OSError) as error:
+        logger.warning("Runs %s wait for the broker: %s", run_ids, type(error).__name__)
         return "deferred"
     return "celery"
 
 
-def _by_thread(run_id: int) -> str:
-    threading.Thread(
-        target=partial(_in_thread, run_id), name=f"sync-run-{run_id}", daemon=True
-    ).start()
+def _by_thread(run_ids: Sequence[int]) -> str:
+    for run_id in run_ids:
+        threading.Thread(
+            target=partial(_in_thread, run_id), name=f"sync-run-{run_id}", daemon=True
+        ).start()
     return "thread"
 
 
@@ -146,8 +151,9 @@ def _in_thread(run_id: int) -> None:
         connections.close_all()  # this thread's own; nobody will use them again
 
 
-def _inline(run_id: int) -> str:
-    execute(run_id)
+def _inline(run_ids: Sequence[int]) -> str:
+    for run_id in run_ids:
+        execute(run_id)
     return "inline"
 
 
@@ -155,7 +161,7 @@ _HAND_OVER = {"celery": _by_celery, "thread": _by_thread, "inline": _inline}
 
 
 def dispatch_due() -> list[SyncRun]:
-    """Start what is due and pick up what was lost; beat or cron calls it every minute.
+    """Start what is due and pick up what was lost; beat or cron calls it.
 
     Due are schedules whose time has come, and rejected rows whose missing row has arrived; lost
     are queued runs nobody took and running ones whose worker has died. Returns the runs handed
@@ -166,9 +172,19 @@ def dispatch_due() -> list[SyncRun]:
 
 
 def _dispatched(runs: list[SyncRun]) -> list[SyncRun]:
-    for run in runs:
-        dispatch(run)
+    if runs:
+        dispatch(*runs)
     return runs
+
+
+def dispatch_lost() -> None:
+    """Hand over runs that nobody attends to; whoever looks at a run in passing may call it.
+
+    Each is handed over once in the time of a lease, however often that is. Where runs are
+    carried out inline nothing happens: who looks must not wait for a run.
+    """
+    if runner_kind() != "inline":
+        _dispatched(_lost())
 
 
 def add_schedules() -> None:
@@ -224,9 +240,9 @@ def _start(schedule: SyncSchedule, now: datetime) -> SyncRun | None:
 
 
 def _lost() -> list[SyncRun]:
-    queued = Q(status=RunStatus.QUEUED, created_at__lt=timezone.now() - _QUEUED_TOO_LONG)
-    silent = Q(status=RunStatus.RUNNING, lease_until__lt=DatabaseNow())
-    return list(SyncRun.objects.filter(queued | silent, status__in=ACTIVE).order_by("pk"))
+    """Runs that nobody attends to, back in the queue; of several who look one gets each."""
+    lost = list(unattended().order_by("pk"))
+    return [run for run in lost if unattended().filter(pk=run.pk).update(**waiting())]
 
 
 def connect() -> None:

@@ -13,11 +13,12 @@ from functools import partial
 from typing import Any
 
 import msgspec
-from django.db import models
+from django.db import DataError, models
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.constants import OnConflict
 
 from ..models import CodeField, CurrencyField, EmailKeyField, KeyField, MoneyField
+from .faults import PACKET_TOO_LARGE
 
 Row = dict[str, Any]
 
@@ -25,6 +26,8 @@ Row = dict[str, Any]
 _VALUE, _ROW = "\x1f", "\x1e"
 #: Characters of values in one statement; well below the smallest packet a server allows.
 _STATEMENT_SIZE = 500_000
+#: A statement of so many characters fits into the smallest packet a server is set to.
+_SMALL = 250_000
 #: Fields whose values the drivers take as they are; exact classes, for a subclass may convert.
 _PLAIN = frozenset(
     {
@@ -175,12 +178,23 @@ class Table:
             if self.connection.vendor == "mysql":
                 found: list[tuple[Any, ...]] = []
                 for written in self._written(values, fixed):
-                    cursor.execute(f"{head}{written} {suffix}", None)
+                    sql = f"{head}{written} {suffix}"
+                    self._check_size(sql)
+                    cursor.execute(sql, None)
                     found += cursor.fetchall() if cursor.description else ()
                 return found
             one = f"({', '.join(['%s'] * (len(names) + len(fixed)))})"
             cursor.executemany(f"{head}{one} {suffix}", [row + fixed for row in values])
             return []
+
+    def _check_size(self, sql: str) -> None:
+        """Refuse a statement the server would not take; it may just hang up on one."""
+        if len(sql) > _SMALL:
+            with self.connection.cursor() as cursor:
+                cursor.execute("SELECT @@max_allowed_packet")
+                (limit,) = cursor.fetchone()
+            if len(sql.encode()) >= limit:
+                raise DataError(PACKET_TOO_LARGE, "The rows are larger than max_allowed_packet.")
 
     def _parameters(
         self, names: Sequence[str], rows: Iterable[Mapping[str, Any]]

@@ -25,7 +25,7 @@ def configured(settings):
 @pytest.fixture
 def later(monkeypatch):
     """Runs stay queued, as with a worker that has not come to them yet."""
-    monkeypatch.setattr("django_ecommerce_sync.sync.dispatch", lambda run: "deferred")
+    monkeypatch.setattr("django_ecommerce_sync.sync.dispatch", lambda *runs: "deferred")
 
 
 def refresh(client, body=None):

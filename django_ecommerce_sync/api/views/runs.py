@@ -92,6 +92,11 @@ class SyncRunView(mixins.ListModelMixin, mixins.RetrieveModelMixin, ModelView[Sy
         count = Subquery(issues.annotate(n=Count("pk")).values("n"), output_field=IntegerField())
         return super().get_queryset().annotate(issues_count=Coalesce(count, 0))
 
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """One run. Looking at it also wakes runs that nobody attends to."""
+        sync.dispatch_lost()
+        return super().retrieve(request, *args, **kwargs)
+
     @operation(
         operation_id="sync_runs_cancel",
         summary="End a run",

@@ -1,0 +1,133 @@
+#!/usr/bin/env python
+"""Take the engine's safeguards away, one at a time: each must turn its test red.
+
+    python -m tests.chaos.mutations            all of them
+    python -m tests.chaos.mutations fence      one
+
+A copy of the package is changed, never the package; the tests are run against the copy, first as
+it is, when they must pass, then without the safeguard, when they must fail.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from .world import ROOT
+
+PACKAGE = "django_ecommerce_sync"
+
+
+@dataclass(frozen=True, slots=True)
+class Mutation:
+    """One safeguard: where it stands, what it says, what is there without it, who notices."""
+
+    name: str
+    path: str
+    before: str
+    after: str
+    test: str
+    #: A marker expression, for a test that is left out by default.
+    chaos: bool = True
+
+
+MUTATIONS = (
+    Mutation(
+        "fence",
+        "sync/lease.py",
+        "if run is None or run.fence != self.fence or run.status != RunStatus.RUNNING:",
+        "if run is None:",
+        "tests/chaos/test_workers.py::test_f05_frozen_between_batches_and_overtaken",
+    ),
+    Mutation(
+        "cursor",
+        "sync/execution.py",
+        "return run.batch_number != self.run.batch_number",
+        "return False",
+        "tests/chaos/test_database.py::test_f14_half_of_the_commits_are_not_heard_of",
+    ),
+    Mutation(
+        "nonce",
+        "sync/lease.py",
+        "run = runs.filter(pk=run_id, owner=owner, status=RunStatus.RUNNING).first()",
+        "run = None",
+        "tests/sync/test_lease.py::test_who_asks_again_gets_what_it_has_taken",
+        chaos=False,
+    ),
+    Mutation(
+        "order",
+        "sync/apply.py",
+        "update = sorted(changes.update, key=lambda item: self._pk(item))",
+        "update = list(changes.update)",
+        "tests/sync/test_lease.py::test_rows_are_written_in_the_order_of_their_keys",
+        chaos=False,
+    ),
+    Mutation(
+        "slot",
+        "migrations/0001_initial.py",
+        "models.UniqueConstraint(fields=('feed', 'slot'), name='ecs_run_slot')",
+        "models.CheckConstraint(condition=models.Q(('id__gte', 0)), name='ecs_run_slot')",
+        "tests/chaos/test_requests.py::test_f36_a_hundred_requests_at_once",
+    ),
+)
+
+
+def passes(test: str, copy: Path, *, chaos: bool) -> bool:
+    """Whether the test passes with the package that lies in ``copy``."""
+    environment = {
+        **os.environ,
+        "CHAOS_PACKAGE": str(copy),
+        "PYTHONPATH": os.pathsep.join([str(copy), str(ROOT)]),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider"]
+    markers = ["-m", "chaos"] if chaos else []
+    paths = ["-o", f"pythonpath={copy} {ROOT}", "--rootdir", str(ROOT)]
+    done = subprocess.run(
+        [*command, *markers, *paths, str(ROOT / test)],
+        cwd=copy,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode not in (0, 1):
+        print(done.stdout, done.stderr)
+        raise SystemExit(f"{test} could not be run")
+    return done.returncode == 0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Break the engine's safeguards, see who notices.")
+    names = [mutation.name for mutation in MUTATIONS]
+    parser.add_argument("names", nargs="*", choices=[*names, []], metavar=f"{{{','.join(names)}}}")
+    chosen = parser.parse_args().names or names
+    unnoticed = []
+    for mutation in MUTATIONS:
+        if mutation.name not in chosen:
+            continue
+        with tempfile.TemporaryDirectory(prefix="mutation-") as folder:
+            copy = Path(folder)
+            shutil.copytree(ROOT / PACKAGE, copy / PACKAGE)
+            shutil.copytree(ROOT / "tests", copy / "tests")
+            shutil.copy(ROOT / "pyproject.toml", copy)
+            if not passes(mutation.test, copy, chaos=mutation.chaos):
+                raise SystemExit(f"{mutation.test} fails though nothing was changed")
+            path = copy / PACKAGE / mutation.path
+            source = path.read_text()
+            if source.count(mutation.before) != 1:
+                raise SystemExit(f"{mutation.path} does not say once: {mutation.before}")
+            path.write_text(source.replace(mutation.before, mutation.after))
+            noticed = not passes(mutation.test, copy, chaos=mutation.chaos)
+        print(f"{mutation.name:<8} {'noticed' if noticed else 'NOT NOTICED'}", flush=True)
+        unnoticed += [] if noticed else [mutation.name]
+    return 1 if unnoticed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
