@@ -309,11 +309,13 @@ def verdicts(tmp_path_factory):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BROKEN)
 def test_a_broken_feed_fails_the_checks_that_are_about_it_and_no_other(verdicts, name):
     assert sorted(verdicts[name]) == sorted(BROKEN[name].breaks)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "check"), [(name, check) for name, kind in BROKEN.items() for check in kind.breaks]
 )

@@ -92,6 +92,7 @@ def refusal(*arguments):
     return str(caught.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_scaffold_keeps_the_contract_as_it_stands(verdicts, kind):
     checks = {name for name in dir(FeedContract) if name.startswith("test_")}
@@ -102,6 +103,7 @@ def test_the_scaffold_keeps_the_contract_as_it_stands(verdicts, kind):
     } == set()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", SKIPPED)
 def test_the_contract_skips_only_what_the_kind_does_not_have(verdicts, kind):
     skipped = {

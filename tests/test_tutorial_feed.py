@@ -92,6 +92,7 @@ def failed(output: str) -> list[str]:
     return re.findall(r"^FAILED .*::(\w+)", output, re.MULTILINE)
 
 
+@pytest.mark.slow
 def test_tutorial(project, source, port):
     (start,) = (words for words in commands() if "startfeed" in words)
     run(*start[1:], cwd=project)
