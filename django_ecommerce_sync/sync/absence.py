@@ -46,6 +46,7 @@ class Absence:
         self.target = target
         self.ledger = ledger
         self.run: int = place.pop("run")
+        self.feed: str = place["feed"]
         self.stream: str = place["stream"]
         self.all_links = SyncLink.objects.using(target.connection.alias).filter(model=target.label)
         self.links = self.all_links.filter(**place)
@@ -83,24 +84,41 @@ class Absence:
         if "version" in self.target.table.fields:
             changed["version"] = F("version") + 1
         self.rows.filter(pk__in=pks).update(**changed)
-        self.all_links.filter(object_id__in=[str(pk) for pk in pks]).update(hash="")
+        self.links_of(pks).update(hash="")
+
+    def links_of(self, pks: Collection[Any]) -> Any:
+        """The links of these rows, whatever feed they are of."""
+        return self.all_links.filter(object_id__in=[str(pk) for pk in pks])
 
     def _not_met(self) -> Any:
         # A dry run marks no link; it has noted in its ledger what it met.
         return self.links if self.ledger else self.links.exclude(last_seen_run=self.run)
 
     def _is_imagined(self, external_id: str) -> bool:
-        return self.ledger is not None and bool(self.ledger.seen(self.stream, external_id))
+        link = self.ledger.link(self.stream, external_id) if self.ledger else None
+        return link is not None and link.last_seen_run == self.run
 
     def _held_by_others(self, object_ids: Collection[str]) -> set[str]:
         """Of the rows, those another record stands for that is not absent itself."""
         links = self.all_links.filter(object_id__in=object_ids).exclude(
             pk__in=self._not_met().filter(object_id__in=object_ids).values("pk")
         )
-        return {
+        held = {
             link.object_id
             for link in links
             if link.last_seen_run >= self._complete_runs.get((link.feed, link.stream), 0)
+        }
+        return held | self._held_in_imagination(object_ids)
+
+    def _held_in_imagination(self, object_ids: Collection[str]) -> set[str]:
+        """Of the rows, those a record stands for that this dry run has met."""
+        if self.ledger is None:
+            return set()
+        return {
+            object_id
+            for object_id in object_ids
+            for _, link in self.ledger.holders(self.target.label, object_id)
+            if link.last_seen_run == self.run
         }
 
     @cached_property
@@ -112,4 +130,9 @@ class Absence:
     def _visible(self, object_ids: Collection[str]) -> dict[Any, str]:
         pks = [self.target.table.pk.to_python(object_id) for object_id in object_ids]
         rows = self.rows.filter(pk__in=pks, archived_at__isnull=True).order_by("pk")
-        return {pk: str(key or pk) for pk, key in rows.values_list("pk", self.target.key)}
+        visible = {pk: str(key or pk) for pk, key in rows.values_list("pk", self.target.key)}
+        return {pk: key for pk, key in visible.items() if not self._is_archived_in_imagination(pk)}
+
+    def _is_archived_in_imagination(self, pk: Any) -> bool:
+        known = self.ledger.row(self.target.label, pk) if self.ledger else None
+        return known is not None and known.row["archived_at"] is not None

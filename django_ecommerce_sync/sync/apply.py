@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..models import SyncLink
+from .absence import Absence
 from .changes import STALE, Changes, Item, Link
 from .compare import child_rows
 from .report import Report
@@ -40,6 +41,11 @@ class Applier:
             self._mark_stale(changes.seen)
         self._mark_repeats([*update, *changes.relink, *changes.seen])
         return self._report(changes, create, update)
+
+    def archive(self, absence: Absence, rows: Mapping[Any, str]) -> Report:
+        """Archive rows, given as {primary key: key}."""
+        absence.archive(rows)
+        return Report(updated=dict.fromkeys(rows, ("archived_at",)))
 
     # -- rows --------------------------------------------------------------------------------
 

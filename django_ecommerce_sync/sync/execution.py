@@ -6,10 +6,10 @@ import enum
 import logging
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from django.db import DatabaseError, connection, transaction
 
@@ -20,19 +20,16 @@ from ..feeds import Archive, BadRow, FeedSource
 from ..models import IssueState, SyncRun
 from . import issues
 from .absence import Absence
-from .apply import Applier
 from .batches import Batch, NumberedRow, Place, batches
 from .changes import Changes, Item
 from .continuity import Continuity
 from .faults import is_about_a_row, is_passing
 from .lease import Lease, lease_end
-from .ledger import Ledger
 from .match import WAITING, Matcher
 from .observation import Observation
 from .repeats import Repeats
 from .report import Report, add_counts
 from .shape import check_shape, renamed_paths
-from .target import Target
 from .warnings import warn
 
 logger = logging.getLogger(__name__)
@@ -42,6 +39,16 @@ Progress = Callable[[SyncRun, str], None]
 _TRIES = 8
 #: Rejected records kept in memory for a second try at the end of their stream.
 _MAX_WAITING = 10_000
+
+
+class Landing(Protocol):
+    """What becomes of a batch's changes: they are written, or only imagined."""
+
+    def apply(self, changes: Changes) -> Report:
+        """Carry out what match decided."""
+
+    def archive(self, absence: Absence, rows: Mapping[Any, str]) -> Report:
+        """Archive rows, given as {primary key: key}."""
 
 
 class Cancelled(EcommerceSyncError):
@@ -80,7 +87,9 @@ class Pass(enum.Enum):
 class StreamExecution:
     """One stream of a run."""
 
-    def __init__(self, attempt: Attempt, continuity: Continuity, matcher: Matcher) -> None:
+    def __init__(
+        self, attempt: Attempt, continuity: Continuity, matcher: Matcher, applier: Landing
+    ) -> None:
         self.attempt = attempt
         self.run = attempt.run
         self.lease = attempt.lease
@@ -89,7 +98,7 @@ class StreamExecution:
         self.seen = Observation.restored(self.run.observed.get(stream.name))
         self.matcher = matcher
         self.target = matcher.target
-        self.applier = Applier(self.target, feed=self.run.feed, stream=stream.name, run=self.run.pk)
+        self.applier = applier
         #: By external id, the last rejected copy that may land after all.
         self.waiting: dict[str, NumberedRow] = {}
         self.repeats = Repeats()
@@ -142,12 +151,13 @@ class StreamExecution:
 
     def _settle(self, place: Place) -> None:
         """Second thoughts, once all has been read: last copies, and records that had to wait."""
+        self.matcher.first_load = False  # from here on rows are met again
         self.matcher.settling = True
         for rows in self.repeats.batches(settings.BATCH_SIZE):
             self._land(Batch(rows, [place] * len(rows)), pass_=Pass.LAST_COPIES)
         self.matcher.settling = False
         waiting = self.matcher.still_unseen(list(self.waiting.values()))
-        if waiting and not self.run.dry_run:
+        if waiting:
             self._land(Batch(waiting, [place] * len(waiting)), pass_=Pass.WAITING)
 
     def _may_be_empty(self) -> bool:
@@ -179,17 +189,16 @@ class StreamExecution:
         if absent.ratio > max_ratio and not self.run.allow_shrink:
             issues.ask_about(self.run, self.stream.name, absent, max_ratio)
             return
-        issues.settle_question(self.run, self.stream.name)
+        if not self.run.dry_run:
+            issues.settle_question(self.run, self.stream.name)
         for rows in absence.batches():
             with transaction.atomic():
                 run = self.lease.hold()
-                if not run.dry_run:
-                    absence.archive(rows)
+                report = self.applier.archive(absence, rows)
                 run.counts[self.stream.name]["archived"] += len(rows)
                 run.save(update_fields=["counts"])
             self.run = self.attempt.run = run
-            if not run.dry_run:
-                self._tell(Report(updated=dict.fromkeys(rows, ("archived_at",))))
+            self._tell(report)
 
     # -- batches -----------------------------------------------------------------------------
 
@@ -229,7 +238,7 @@ class StreamExecution:
             changes = decide()
             if batch.is_first and pass_ is Pass.FIRST and self.wanted is None:
                 self._look_at_shape(run, batch, changes)
-            report = self._apply(changes)
+            report = self.applier.apply(changes)
             self.seen.take_time(changes.newest)
             for code, (count, message) in changes.warnings.items():
                 warn(run, self.stream.name, code, message, count=count)
@@ -269,12 +278,6 @@ class StreamExecution:
         external_id = "" if isinstance(payload, BadRow) else self.target.identify(payload)
         return external_id in ids or position in positions
 
-    def _apply(self, changes: Changes) -> Report:
-        if self.matcher.ledger is None:
-            return self.applier.apply(changes)
-        _imagine(self.matcher.ledger, self.stream.name, self.target, changes)
-        return Report(counts=changes.counts, rejections=changes.rejections)
-
     def _account(
         self, run: SyncRun, batch: Batch, changes: Changes, report: Report, *, pass_: Pass
     ) -> None:
@@ -298,7 +301,8 @@ class StreamExecution:
             "read": place.read,
         }
         run.batch_number += 1
-        run.stalled_attempts = 0
+        if not run.dry_run:  # which has to begin anew, however far it was
+            run.stalled_attempts = 0
         run.save(
             update_fields=[
                 "counts",
@@ -338,20 +342,6 @@ def _rows_to_retry(run: SyncRun, stream: str) -> tuple[set[str], set[int]] | Non
     rejected = run.retry_of.issues.filter(stream=stream, state=IssueState.OPEN)
     rows: Sequence[tuple[str, Any]] = list(rejected.values_list("external_id", "position"))
     return {e for e, _ in rows if e}, {p for e, p in rows if not e and p is not None}
-
-
-def _imagine(ledger: Ledger, stream: str, target: Target, changes: Changes) -> None:
-    """Let a dry run's later batches see what this one would have done."""
-    outcomes = [(item.external_id, "changed") for item in (*changes.create, *changes.update)]
-    outcomes += [(item.external_id, "unchanged") for item in changes.relink]
-    outcomes += [
-        (item.external_id, "skipped" if item.is_stale else "unchanged") for item in changes.seen
-    ]
-    ledger.note(
-        stream, [(external_id, outcome) for external_id, outcome in outcomes if external_id]
-    )
-    keys = [item.values.get(target.key) for item in changes.create]
-    ledger.take(target.label, [str(key) for key in keys if key is not None])
 
 
 def _wait(attempt: int) -> None:

@@ -16,11 +16,13 @@ from ..exceptions import ConfigurationError, FeedError, LeaseLost
 from ..feeds import Stream, get_feed
 from ..feeds.redaction import redacted
 from ..models import RunStatus, SyncRun
+from .apply import Applier
 from .batches import Place
 from .continuity import Continuity
 from .digest import mapping_digest
-from .execution import Attempt, Cancelled, Progress, StreamExecution
+from .execution import Attempt, Cancelled, Landing, Progress, StreamExecution
 from .heartbeat import Heartbeat
+from .imagination import Imagination
 from .lease import Lease, acquire
 from .ledger import Ledger
 from .match import Matcher
@@ -41,12 +43,13 @@ def execute(run_id: int, *, progress: Progress | None = None) -> SyncRun:
     if taken is None:
         return SyncRun.objects.get(pk=run_id)
     run, lease = taken
-    signals.tell(signals.sync_started, SyncRun, run=run)
+    if not run.dry_run:
+        signals.tell(signals.sync_started, SyncRun, run=run)
     with _collector_spared(), Heartbeat(lease):
         status, code, message = _outcome(run, lease, progress)
     _finish(lease, status, code, message)
     run.refresh_from_db()
-    if not run.is_active:
+    if not (run.is_active or run.dry_run):
         signals.tell(signals.sync_finished, SyncRun, run=run)
     return run
 
@@ -122,27 +125,46 @@ class Execution:
 
     def go(self) -> None:
         """Bring every stream of the run into the database, from where the run left off."""
+        if self.attempt.run.dry_run:
+            self._begin_anew()
+            with Ledger() as ledger:
+                self._go(ledger)
+        else:
+            self._go(None)
+
+    def _begin_anew(self) -> None:
+        """What a dry run had imagined is gone with its worker: it cannot go on in the middle."""
+        with transaction.atomic():
+            run = self.attempt.lease.hold()
+            run.issues.all().delete()
+            run.counts, run.totals, run.observed, run.cursor, run.warnings = {}, {}, {}, {}, []
+            run.save()
+        self.attempt.run = run
+
+    def _go(self, ledger: Ledger | None) -> None:
         run, feed = self.attempt.run, self.attempt.feed
-        ledger = Ledger() if run.dry_run else None
         by_key = {s.name: Target(s, run.feed) for s in feed.streams if not s.external_id}
         references = References(run.feed, by_key, ledger)
-        try:
-            for stream, place in self._remaining():
-                target = self.targets[stream.name]
-                continuity = Continuity(run, stream, mapping_digest(stream, target.key))
-                matcher = Matcher(
-                    stream,
-                    target,
-                    references,
-                    feed=run.feed,
-                    run=run.pk,
-                    full=run.full,
-                    ledger=ledger,
-                )
-                StreamExecution(self.attempt, continuity, matcher).go(place)
-        finally:
-            if ledger is not None:
-                ledger.close()
+        for stream, place in self._remaining():
+            target = self.targets[stream.name]
+            continuity = Continuity(run, stream, mapping_digest(stream, target.key))
+            matcher = Matcher(
+                stream,
+                target,
+                references,
+                feed=run.feed,
+                run=run.pk,
+                full=run.full,
+                ledger=ledger,
+            )
+            applier = self._applier(target, stream.name, ledger)
+            StreamExecution(self.attempt, continuity, matcher, applier).go(place)
+
+    def _applier(self, target: Target, stream: str, ledger: Ledger | None) -> Landing:
+        run = self.attempt.run
+        if ledger is not None:
+            return Imagination(target, ledger, stream=stream, run=run.pk)
+        return Applier(target, feed=run.feed, stream=stream, run=run.pk)
 
     def _remaining(self) -> Iterator[tuple[Stream, Place]]:
         """The streams still to do, the first one perhaps from its middle."""
