@@ -5,6 +5,7 @@ EcommerceSyncError
 │   └── FeedNotFound        no feed has that alias
 ├── AlreadyRunning          another run holds the feed: nothing starts
 ├── MergeRefused            two rows cannot become one, or two again: nothing is written
+├── PlanRefused             a plan cannot be carried out exactly: nothing more is written
 ├── LeaseLost               another worker took the run over: this one stops, writing nothing
 ├── FeedError               the feed cannot be read: the run fails
 │   └── FeedUnreachable     no answer, or no permission: the run fails, a later one may succeed
@@ -40,6 +41,15 @@ class AlreadyRunning(EcommerceSyncError):
 
 class MergeRefused(EcommerceSyncError):
     """A merge or its undoing cannot be: nothing was written. ``code`` is for programs."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+class PlanRefused(EcommerceSyncError):
+    """A plan cannot be carried out, or not any more. ``code`` is for programs."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)

@@ -21,6 +21,7 @@ from .orders import (
     OrderStatus,
     PaymentStatus,
 )
+from .plans import PlannedAction, PlannedChange
 from .records import (
     ACTIVE,
     COUNTS,
@@ -60,6 +61,8 @@ __all__ = [
     "OrderLine",
     "OrderStatus",
     "PaymentStatus",
+    "PlannedAction",
+    "PlannedChange",
     "Product",
     "ProductStatus",
     "RevokedToken",

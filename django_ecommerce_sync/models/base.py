@@ -25,6 +25,8 @@ class SyncedModel(models.Model):
     sync_snapshots: ClassVar[dict[str, dict[str, tuple[str, ...]]]] = {}
     #: Field with choices → {how feeds spell it, in lower_snake_case: our value}.
     sync_aliases: ClassVar[dict[str, dict[str, str]]] = {}
+    #: Fields whose values are nobody's business but the customer's: plans do not keep them.
+    sync_personal: ClassVar[tuple[str, ...]] = ()
 
     archived_at = models.DateTimeField(_("archived at"), null=True, blank=True, editable=False)
     version = models.PositiveIntegerField(_("version"), default=1, editable=False)

@@ -24,6 +24,15 @@ class Customer(SyncedModel):
     sync_aliases: ClassVar[dict[str, dict[str, str]]] = {
         "status": {"enabled": "active", "invited": "active", "declined": "disabled"}
     }
+    sync_personal: ClassVar[tuple[str, ...]] = (
+        "email",
+        "first_name",
+        "last_name",
+        "phone",
+        "company",
+        "address",
+        "status",
+    )
 
     email = EmailKeyField(_("e-mail"), max_length=254, unique=True, null=True, blank=True)
     first_name = models.CharField(_("first name"), max_length=150, blank=True)

@@ -76,6 +76,13 @@ class Order(SyncedModel):
         },
         "fulfillment_status": {"partially_fulfilled": "partial", "shipped": "fulfilled"},
     }
+    sync_personal: ClassVar[tuple[str, ...]] = (
+        "customer_email",
+        "customer_name",
+        "billing_address",
+        "shipping_address",
+        "note",
+    )
 
     order_id = KeyField(_("order number"), max_length=64)
     source = KeyField(_("source"), max_length=64, default=LOCAL_SOURCE)

@@ -57,6 +57,18 @@ class SyncRun(models.Model):
         related_name="retries",
         verbose_name=_("retry of"),
     )
+    # A dry run whose plan is kept; a run that is not dry carries out the one of ``plan``.
+    planned = models.BooleanField(_("plan"), default=False)
+    plan = models.ForeignKey(
+        "self",
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="applications",
+        verbose_name=_("plan of"),
+    )
+    # plan_counts: {stream: {action: n}}, planned by a dry run, carried out by any other
+    plan_counts = models.JSONField(_("planned changes"), default=dict, blank=True)
     requested_by = models.ForeignKey(
         django_settings.AUTH_USER_MODEL,
         models.SET_NULL,
@@ -110,6 +122,11 @@ class SyncRun(models.Model):
     def is_active(self) -> bool:
         """Whether the run is still queued or running."""
         return self.status in ACTIVE
+
+    @property
+    def has_plan(self) -> bool:
+        """Whether the run keeps a plan of its own."""
+        return self.planned and self.dry_run
 
     @property
     def seconds(self) -> float | None:

@@ -10,6 +10,7 @@ from ..models import SyncLink
 from .absence import Absence
 from .changes import STALE, Changes, Item, Link
 from .compare import child_rows
+from .landing import Landing
 from .report import Report
 from .table import Row, Table
 from .target import Target, defaults_of
@@ -18,7 +19,7 @@ from .target import Target, defaults_of
 _RENEWED = ("model", "object_id", "hash", "last_changed_run", "last_seen_run")
 
 
-class Applier:
+class Applier(Landing):
     """Applies the changes of one stream's batches."""
 
     def __init__(self, target: Target, *, feed: str, stream: str, run: int) -> None:

@@ -6,12 +6,14 @@ import enum
 import logging
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 from django.db import DatabaseError, connection, transaction
+from django.db.models import F
 
 from .. import signals
 from ..conf import settings
@@ -19,16 +21,17 @@ from ..exceptions import EcommerceSyncError, FeedError, RecordError
 from ..feeds import Archive, BadRow, FeedSource
 from ..models import IssueState, SyncRun
 from . import issues
-from .absence import Absence
+from .absence import Absence, Absent
 from .batches import Batch, NumberedRow, Place, batches
 from .changes import Changes, Item
 from .continuity import Continuity
 from .faults import is_about_a_row, is_passing
+from .landing import Landing
 from .lease import Lease, lease_end
 from .match import WAITING, Matcher
 from .observation import Observation
 from .repeats import Repeats
-from .report import Report, add_counts
+from .report import Report, add_actions, add_counts
 from .shape import check_shape, renamed_paths
 from .warnings import warn
 
@@ -39,16 +42,6 @@ Progress = Callable[[SyncRun, str], None]
 _TRIES = 8
 #: Rejected records kept in memory for a second try at the end of their stream.
 _MAX_WAITING = 10_000
-
-
-class Landing(Protocol):
-    """What becomes of a batch's changes: they are written, or only imagined."""
-
-    def apply(self, changes: Changes) -> Report:
-        """Carry out what match decided."""
-
-    def archive(self, absence: Absence, rows: Mapping[Any, str]) -> Report:
-        """Archive rows, given as {primary key: key}."""
 
 
 class Cancelled(EcommerceSyncError):
@@ -63,6 +56,14 @@ class Attempt:
     lease: Lease
     feed: FeedSource
     progress: Progress | None
+
+    def rehearsal(self) -> Attempt:
+        """The same as a dry run, with a run of its own to count with."""
+        run = copy(self.run)
+        run.dry_run = True
+        run.counts, run.plan_counts, run.totals, run.observed = {}, {}, {}, {}
+        run.cursor, run.warnings = {}, []
+        return Attempt(run, self.lease, self.feed, None)
 
 
 class Pass(enum.Enum):
@@ -88,7 +89,7 @@ class StreamExecution:
     """One stream of a run."""
 
     def __init__(
-        self, attempt: Attempt, continuity: Continuity, matcher: Matcher, applier: Landing
+        self, attempt: Attempt, continuity: Continuity, matcher: Matcher, landing: Landing
     ) -> None:
         self.attempt = attempt
         self.run = attempt.run
@@ -98,7 +99,7 @@ class StreamExecution:
         self.seen = Observation.restored(self.run.observed.get(stream.name))
         self.matcher = matcher
         self.target = matcher.target
-        self.applier = applier
+        self.landing = landing
         #: By external id, the last rejected copy that may land after all.
         self.waiting: dict[str, NumberedRow] = {}
         self.repeats = Repeats()
@@ -115,7 +116,7 @@ class StreamExecution:
         if isinstance(self.stream.missing, Archive):
             self._archive_absent(self.stream.missing.max_ratio)
         with transaction.atomic():
-            self._end(self.lease.hold())
+            self._end(self._hold())
 
     def _read(self, place: Place) -> Place:
         """Land batch after batch; returns the place after the last one."""
@@ -174,8 +175,9 @@ class StreamExecution:
                 warn(run, name, code, message)
         waiting = run.issues.filter(stream=name, code__in=WAITING).exists()
         self.continuity.end(self.seen, counts, waiting=waiting)
+        self.landing.end(run)
         run.cursor = {"stream": name, "done": True}
-        run.save(update_fields=["cursor", "counts", "warnings"])
+        self._keep(run, "cursor", "counts", "plan_counts", "warnings")
         self.run = self.attempt.run = run
 
     def _archive_absent(self, max_ratio: float) -> None:
@@ -187,16 +189,17 @@ class StreamExecution:
         absence = Absence(self.target, self.matcher.ledger, **place)
         absent = absence.look()
         if absent.ratio > max_ratio and not self.run.allow_shrink:
-            issues.ask_about(self.run, self.stream.name, absent, max_ratio)
+            self._ask(absent, max_ratio)
             return
         if not self.run.dry_run:
             issues.settle_question(self.run, self.stream.name)
         for rows in absence.batches():
             with transaction.atomic():
-                run = self.lease.hold()
-                report = self.applier.archive(absence, rows)
+                run = self._hold()
+                report = self.landing.archive(absence, rows)
                 run.counts[self.stream.name]["archived"] += len(rows)
-                run.save(update_fields=["counts"])
+                run.plan_counts = self._planned(run, report)
+                self._keep(run, "counts", "plan_counts")
             self.run = self.attempt.run = run
             self._tell(report)
 
@@ -232,13 +235,13 @@ class StreamExecution:
 
     def _commit(self, batch: Batch, decide: Callable[[], Changes], *, pass_: Pass) -> None:
         with transaction.atomic():
-            run = self.lease.hold()
+            run = self._hold()
             if run.cancel_requested:
                 raise Cancelled
             changes = decide()
             if batch.is_first and pass_ is Pass.FIRST and self.wanted is None:
                 self._look_at_shape(run, batch, changes)
-            report = self.applier.apply(changes)
+            report = self.landing.apply(changes)
             self.seen.take_time(changes.newest)
             for code, (count, message) in changes.warnings.items():
                 warn(run, self.stream.name, code, message, count=count)
@@ -284,13 +287,10 @@ class StreamExecution:
         """Write counts, issues and the place of the next batch, in the batch's transaction."""
         name, place = self.stream.name, batch.steps[-1]
         pass_.correct(report)
-        if pass_ is Pass.WAITING:
-            issues.forget(run, name, [position for _, position in report.landed])
-        else:
-            issues.record(run, name, report.rejections)
-        if self.heals:
-            issues.resolve(run, name, report)
+        self._keep_issues(run, report, pass_=pass_)
         run.counts[name] = add_counts(run.counts.get(name, {}), report.counts)
+        if report.planned:
+            run.plan_counts = self._planned(run, report)
         if self.seen.total is not None:
             run.totals[name] = self.seen.total
         run.observed[name] = self.seen.as_json()
@@ -303,18 +303,44 @@ class StreamExecution:
         run.batch_number += 1
         if not run.dry_run:  # which has to begin anew, however far it was
             run.stalled_attempts = 0
-        run.save(
-            update_fields=[
-                "counts",
-                "totals",
-                "observed",
-                "warnings",
-                "cursor",
-                "batch_number",
-                "stalled_attempts",
-            ]
+        self._keep(
+            run,
+            "counts",
+            "plan_counts",
+            "totals",
+            "observed",
+            "warnings",
+            "cursor",
+            "batch_number",
+            "stalled_attempts",
         )
         SyncRun.objects.filter(pk=run.pk).update(lease_until=lease_end())
+
+    def _planned(self, run: SyncRun, report: Report) -> dict[str, Any]:
+        return add_actions(run.plan_counts, self.stream.name, report.planned)
+
+    # -- what is kept of it ------------------------------------------------------------------
+
+    def _hold(self) -> SyncRun:
+        """The run, locked for this transaction."""
+        return self.lease.hold()
+
+    def _keep(self, run: SyncRun, *fields: str) -> None:
+        run.save(update_fields=fields)
+
+    def _keep_issues(self, run: SyncRun, report: Report, *, pass_: Pass) -> None:
+        name = self.stream.name
+        if pass_ is Pass.WAITING:
+            issues.forget(run, name, [position for _, position in report.landed])
+        else:
+            issues.record(run, name, report.rejections)
+        if self.heals:
+            issues.resolve(run, name, report)
+
+    def _ask(self, absent: Absent, max_ratio: float) -> None:
+        issues.ask_about(self.run, self.stream.name, absent, max_ratio)
+
+    # -- afterwards --------------------------------------------------------------------------
 
     def _remember_waiting(self, changes: Changes) -> None:
         for item in changes.waiting:
@@ -333,6 +359,28 @@ class StreamExecution:
             )
         if self.attempt.progress is not None:
             self.attempt.progress(self.run, self.stream.name)
+
+
+class Rehearsal(StreamExecution):
+    """A stream read as in a dry run of which nothing is kept: only what it raises matters.
+
+    ``attempt`` has a copy of the run to count with, which is never saved.
+    """
+
+    def _hold(self) -> SyncRun:
+        run = self.attempt.run
+        run.cancel_requested = self.lease.hold().cancel_requested
+        return run
+
+    def _keep(self, run: SyncRun, *fields: str) -> None:
+        # The heart stops beating for a run whose batches do not come any more.
+        SyncRun.objects.filter(pk=run.pk).update(batch_number=F("batch_number") + 1)
+
+    def _keep_issues(self, run: SyncRun, report: Report, *, pass_: Pass) -> None:
+        pass
+
+    def _ask(self, absent: Absent, max_ratio: float) -> None:
+        pass
 
 
 def _rows_to_retry(run: SyncRun, stream: str) -> tuple[set[str], set[int]] | None:

@@ -9,13 +9,14 @@ from django.utils import timezone
 
 from .absence import Absence
 from .changes import STALE, Changes, Item, Link
+from .landing import Landing
 from .ledger import Imagined, ImaginedRow, Ledger
 from .report import Report
 from .table import Row
 from .target import Target, defaults_of
 
 
-class Imagination:
+class Imagination(Landing):
     """As ``Applier``, without a trace in the database."""
 
     def __init__(self, target: Target, ledger: Ledger, *, stream: str, run: int) -> None:

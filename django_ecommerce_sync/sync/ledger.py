@@ -22,6 +22,7 @@ CREATE TABLE link (stream, id, model, object_id, link, PRIMARY KEY (stream, id))
 CREATE INDEX link_object ON link (object_id, model);
 CREATE TABLE row (model, pk, key, row, PRIMARY KEY (model, pk));
 CREATE INDEX row_key ON row (model, key);
+CREATE TABLE met (identity PRIMARY KEY);
 """
 
 
@@ -138,6 +139,18 @@ class Ledger:
         found += [self.owner(model, key) for key in keys]
         rows |= {imagined.row[pk]: imagined.row for imagined in found if imagined}
         return list(rows.values())
+
+    # -- plans -------------------------------------------------------------------------------
+
+    def meet(self, identities: Iterable[str]) -> None:
+        """Records of a plan that were found again."""
+        rows = [(identity,) for identity in identities]
+        self._db.executemany("INSERT OR IGNORE INTO met VALUES (?)", rows)
+
+    def has_met(self, identity: str) -> bool:
+        """Whether a record of a plan was found again."""
+        found = self._db.execute("SELECT 1 FROM met WHERE identity = ?", (identity,))
+        return found.fetchone() is not None
 
     def _read(self, found: Any) -> Any:
         # Our own file of a moment ago, which nobody else can open.

@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import gc
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
 
 from .. import signals
 from ..conf import settings
-from ..exceptions import ConfigurationError, FeedError, LeaseLost
+from ..exceptions import ConfigurationError, FeedError, LeaseLost, PlanRefused
 from ..feeds import Stream, get_feed
 from ..feeds.redaction import redacted
 from ..models import RunStatus, SyncRun
+from . import plans
 from .apply import Applier
 from .batches import Place
 from .continuity import Continuity
 from .digest import mapping_digest
-from .execution import Attempt, Cancelled, Landing, Progress, StreamExecution
+from .execution import Attempt, Cancelled, Progress, Rehearsal, StreamExecution
 from .heartbeat import Heartbeat
 from .imagination import Imagination
+from .landing import Landing
 from .lease import Lease, acquire
 from .ledger import Ledger
 from .match import Matcher
@@ -81,7 +84,7 @@ def _outcome(run: SyncRun, lease: Lease, progress: Progress | None) -> tuple[Run
     except LeaseLost as error:
         logger.warning("%s", error)
         return RunStatus.RUNNING, "", ""
-    except FeedError as error:
+    except (FeedError, PlanRefused) as error:
         return RunStatus.FAILED, error.code, error.message
     except ConfigurationError as error:
         return RunStatus.FAILED, "configuration", str(error)
@@ -125,27 +128,44 @@ class Execution:
 
     def go(self) -> None:
         """Bring every stream of the run into the database, from where the run left off."""
-        if self.attempt.run.dry_run:
+        run = self.attempt.run
+        if run.dry_run:
             self._begin_anew()
             with Ledger() as ledger:
-                self._go(ledger)
-        else:
-            self._go(None)
+                self._go(StreamExecution, self.attempt, ledger)
+            return
+        if run.planned:
+            self._rehearse()
+        self._go(StreamExecution, self.attempt, None)
 
     def _begin_anew(self) -> None:
         """What a dry run had imagined is gone with its worker: it cannot go on in the middle."""
         with transaction.atomic():
             run = self.attempt.lease.hold()
             run.issues.all().delete()
-            run.counts, run.totals, run.observed, run.cursor, run.warnings = {}, {}, {}, {}, []
+            plans.forget(run)
+            run.counts, run.totals, run.observed, run.plan_counts = {}, {}, {}, {}
+            run.cursor, run.warnings = {}, []
             run.save()
         self.attempt.run = run
 
-    def _go(self, ledger: Ledger | None) -> None:
-        run, feed = self.attempt.run, self.attempt.feed
+    def _rehearse(self) -> None:
+        """Make the plan anew, before anything is written; raises ``PlanRefused``."""
+        run = self.attempt.run
+        if run.plan is None:
+            raise PlanRefused("plan_gone", "The plan that was to be applied has been deleted.")
+        if run.cursor:  # an attempt before this one has begun to write
+            return
+        with Ledger() as ledger:
+            self._go(Rehearsal, self.attempt.rehearsal(), ledger)
+
+    def _go(
+        self, execution: type[StreamExecution], attempt: Attempt, ledger: Ledger | None
+    ) -> None:
+        run, feed = attempt.run, attempt.feed
         by_key = {s.name: Target(s, run.feed) for s in feed.streams if not s.external_id}
         references = References(run.feed, by_key, ledger)
-        for stream, place in self._remaining():
+        for stream, place in self._remaining(run.cursor):
             target = self.targets[stream.name]
             continuity = Continuity(run, stream, mapping_digest(stream, target.key))
             matcher = Matcher(
@@ -157,18 +177,28 @@ class Execution:
                 full=run.full,
                 ledger=ledger,
             )
-            applier = self._applier(target, stream.name, ledger)
-            StreamExecution(self.attempt, continuity, matcher, applier).go(place)
+            # What the tables' unique keys would tell, a plan has been told by matching.
+            matcher.first_load &= not run.planned
+            landing = self._landing(run, matcher, ledger)
+            execution(attempt, continuity, matcher, landing).go(place)
 
-    def _applier(self, target: Target, stream: str, ledger: Ledger | None) -> Landing:
-        run = self.attempt.run
+    def _landing(self, run: SyncRun, matcher: Matcher, ledger: Ledger | None) -> Landing:
+        """What becomes of one stream's changes."""
+        target, stream = matcher.target, matcher.stream.name
+        landing: Landing = Applier(target, feed=run.feed, stream=stream, run=run.pk)
         if ledger is not None:
-            return Imagination(target, ledger, stream=stream, run=run.pk)
-        return Applier(target, feed=run.feed, stream=stream, run=run.pk)
+            landing = Imagination(target, ledger, stream=stream, run=run.pk)
+        if not run.planned:
+            return landing
+        seal = plans.seal_of(run.plan_id or run.pk)
+        personal = matcher.key_is_personal
+        decisions = plans.Decisions(target, stream, seal, key_is_personal=personal)
+        if run.plan_id is None:
+            return plans.Planner(landing, decisions, run)
+        return plans.Comparison(landing, decisions, run, ledger)
 
-    def _remaining(self) -> Iterator[tuple[Stream, Place]]:
+    def _remaining(self, cursor: Mapping[str, Any]) -> Iterator[tuple[Stream, Place]]:
         """The streams still to do, the first one perhaps from its middle."""
-        cursor = self.attempt.run.cursor
         names = [stream.name for stream in self.streams]
         begun = names.index(cursor["stream"]) if cursor.get("stream") in names else 0
         for index, stream in enumerate(self.streams[begun:]):

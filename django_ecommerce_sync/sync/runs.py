@@ -22,7 +22,7 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError as BrokerError
 
 from ..conf import settings
-from ..exceptions import ConfigurationError
+from ..exceptions import AlreadyRunning, ConfigurationError, PlanRefused
 from ..feeds import get_feed
 from ..models import ACTIVE, RunStatus, SyncRun, SyncSchedule
 from .lease import DatabaseNow
@@ -52,10 +52,13 @@ def request_run(
     since: datetime | None = None,
     limit: int | None = None,
     allow_shrink: bool = False,
+    plan: bool = False,
     trigger: str = "cli",
     requested_by: Any = None,
 ) -> tuple[SyncRun, bool]:
     """A new queued run of ``feed`` and True, or the run that is active already and False.
+
+    ``plan`` asks for a dry run whose plan is kept, to be looked at and applied later.
 
     Raises FeedNotFound or ConfigurationError for a name that does not exist.
     """
@@ -65,7 +68,8 @@ def request_run(
     wish = SyncRun(
         feed=feed,
         streams=list(streams),
-        dry_run=dry_run,
+        dry_run=dry_run or plan,
+        planned=plan,
         full=full,
         since=since,
         limit=limit,
@@ -74,6 +78,49 @@ def request_run(
         requested_by=requested_by,
     )
     return _queue(wish)
+
+
+def apply_plan(
+    plan: SyncRun, *, trigger: str = "cli", requested_by: Any = None
+) -> tuple[SyncRun, bool]:
+    """A new queued run that does exactly what ``plan`` says, or nothing if that cannot be.
+
+    Raises PlanRefused for a run whose plan is not complete or was applied before, and
+    AlreadyRunning if another run of the feed is active.
+    """
+    _check_applicable(plan)
+    with get_feed(plan.feed):
+        pass
+    wish = SyncRun(
+        feed=plan.feed,
+        streams=plan.streams,
+        planned=True,
+        plan=plan,
+        full=plan.full,
+        since=plan.since,
+        limit=plan.limit,
+        allow_shrink=plan.allow_shrink,
+        trigger=trigger,
+        requested_by=requested_by,
+    )
+    run, new = _queue(wish)
+    if run.plan_id != plan.pk:
+        raise AlreadyRunning(run.feed, run.pk)
+    return run, new
+
+
+def _check_applicable(plan: SyncRun) -> None:
+    if not plan.has_plan:
+        raise PlanRefused("no_plan", f"Run {plan.pk} keeps no plan; only a planned dry run does.")
+    if plan.is_active:
+        raise PlanRefused("plan_unfinished", f"The plan of run {plan.pk} is not finished yet.")
+    if plan.status not in (RunStatus.SUCCEEDED, RunStatus.PARTIAL):
+        said = f"Run {plan.pk} is {plan.status}, so its plan is not complete; make a new one."
+        raise PlanRefused("plan_unfinished", said)
+    for run in plan.applications.exclude(status__in=ACTIVE).order_by("pk"):
+        if run.cursor:  # something has landed
+            said = f"The plan of run {plan.pk} was applied by run {run.pk}; make a new one."
+            raise PlanRefused("plan_applied", said)
 
 
 def retry(run: SyncRun, *, trigger: str = "cli", requested_by: Any = None) -> tuple[SyncRun, bool]:
