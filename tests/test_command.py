@@ -630,7 +630,7 @@ class TestPrune:
         other = self.run(300, feed="other")
         SyncIssue.objects.create(run=old, feed="shop", stream="products", code="x", message="x")
         code, deleted = document("prune")
-        assert (code, deleted) == (0, {"runs": 2, "issues": 1, "days": 90})
+        assert (code, deleted) == (0, {"runs": 2, "issues": 1, "planned_changes": 0, "days": 90})
         assert set(SyncRun.objects.all()) == {last, young, other}
         assert failed not in SyncRun.objects.all()
 

@@ -26,6 +26,7 @@ from ..models import (
     IssueState,
     OrderStatus,
     PaymentStatus,
+    PlannedAction,
     ProductStatus,
     RunStatus,
 )
@@ -60,6 +61,7 @@ _ENUMS = (
     IssueState,
     OrderStatus,
     PaymentStatus,
+    PlannedAction,
     ProductStatus,
     RunStatus,
 )

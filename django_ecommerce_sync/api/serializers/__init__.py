@@ -5,6 +5,7 @@ from .orders import OrderSerializer
 from .problems import ProblemSerializer
 from .products import ProductSerializer
 from .runs import (
+    PlannedChangeSerializer,
     RefreshResponseSerializer,
     RefreshSerializer,
     SyncIssueSerializer,
@@ -20,6 +21,7 @@ from .tokens import (
 __all__ = [
     "CustomerSerializer",
     "OrderSerializer",
+    "PlannedChangeSerializer",
     "ProblemSerializer",
     "ProductSerializer",
     "RefreshResponseSerializer",

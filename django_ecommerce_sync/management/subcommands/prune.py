@@ -11,7 +11,7 @@ from django.db.models import Max
 from django.utils import timezone
 
 from ...conf import settings
-from ...models import ACTIVE, RevokedToken, RunStatus, SyncIssue, SyncRun
+from ...models import ACTIVE, PlannedChange, RevokedToken, RunStatus, SyncIssue, SyncRun
 from . import arguments
 from .base import Options, Subcommand
 from .console import Console
@@ -36,22 +36,28 @@ class Prune(Subcommand):
     def handle(self, console: Console, options: Options) -> int:
         days = options["days"] or settings.KEEP_RUNS_DAYS
         old = finished_before(days).exclude(pk__in=last_successful())
+        planned = delete(PlannedChange.objects.filter(run__in=old))
         issues = delete(SyncIssue.objects.filter(run__in=old))
         runs = delete(old)
         delete(RevokedToken.objects.filter(expires_at__lt=timezone.now()))
         if options["format"] == "json":
-            console.document({"runs": runs, "issues": issues, "days": days})
+            deleted = {"runs": runs, "issues": issues, "planned_changes": planned}
+            console.document({**deleted, "days": days})
         else:
             console.line(
-                f"Deleted {runs} runs older than {days} days, with {issues} rejected rows."
+                f"Deleted {runs} runs older than {days} days, with {issues} rejected rows "
+                f"and {planned} planned changes."
             )
         return OK
 
 
 def finished_before(days: int) -> models.QuerySet[SyncRun]:
-    """Runs that ended more than ``days`` days ago."""
+    """Runs that ended more than ``days`` days ago, but for plans that are being applied."""
     moment = timezone.now() - timedelta(days=days)
-    return SyncRun.objects.exclude(status__in=ACTIVE).filter(finished_at__lt=moment)
+    applying = SyncRun.objects.filter(status__in=ACTIVE, plan__isnull=False)
+    in_use = [run.plan_id for run in applying if run.plan_id]
+    ended = SyncRun.objects.exclude(status__in=ACTIVE).filter(finished_at__lt=moment)
+    return ended.exclude(pk__in=in_use)
 
 
 def last_successful() -> list[int]:
