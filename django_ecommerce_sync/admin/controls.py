@@ -17,9 +17,9 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
 from ..conf import settings
-from ..exceptions import ConfigurationError
+from ..exceptions import AlreadyRunning, ConfigurationError, PlanRefused
 from ..models import SyncRun
-from ..sync import cancel, dispatch, request_run, retry
+from ..sync import apply_plan, cancel, dispatch, request_run, retry
 from .base import DetailAdmin
 
 #: Asks for a run: the run, and whether it is new.
@@ -47,6 +47,11 @@ class RunControls(DetailAdmin):
                 name="ecommerce_sync_syncrun_retry",
             ),
             path(
+                "<int:run_id>/apply/",
+                site.admin_view(self.apply_run),
+                name="ecommerce_sync_syncrun_apply",
+            ),
+            path(
                 "<int:run_id>/cancel/",
                 site.admin_view(self.cancel_run),
                 name="ecommerce_sync_syncrun_cancel",
@@ -66,7 +71,7 @@ class RunControls(DetailAdmin):
             partial(
                 request_run,
                 alias,
-                dry_run="dry_run" in request.POST,
+                plan="dry_run" in request.POST,
                 trigger="admin",
                 requested_by=request.user,
             )
@@ -83,6 +88,18 @@ class RunControls(DetailAdmin):
     def _retry(self, request: HttpRequest, runs: Iterable[SyncRun]) -> HttpResponse:
         wishes = [partial(retry, run, trigger="admin", requested_by=request.user) for run in runs]
         return self._start(request, wishes)
+
+    @method_decorator(require_POST)
+    def apply_run(self, request: HttpRequest, run_id: int) -> HttpResponse:
+        """Do exactly what a dry run has planned."""
+        self._must_be_allowed(request)
+        plan = get_object_or_404(SyncRun, pk=run_id)
+        wish = partial(apply_plan, plan, trigger="admin", requested_by=request.user)
+        try:
+            return self._start(request, [wish])
+        except (AlreadyRunning, PlanRefused) as refusal:
+            self.message_user(request, str(refusal), messages.ERROR)
+            return redirect_to(run_id)
 
     @method_decorator(require_POST)
     def cancel_run(self, request: HttpRequest, run_id: int) -> HttpResponse:

@@ -15,6 +15,7 @@ from ..conf import settings
 from ..models import COUNTS, SyncRun
 from .base import NOTHING, linked
 from .controls import RunControls
+from .plans import about_plan
 
 #: Rejected rows shown on the page of a run; the list has all of them.
 SHOWN_ISSUES = 50
@@ -30,7 +31,7 @@ class SyncRunAdmin(RunControls):
     list_display = ("id", "feed", "badge", "created_at", "outcome", "duration", "origin")
     list_display_links = ("id", "feed")
     list_filter = ("status", "feed", "trigger", "dry_run")
-    list_select_related = ("requested_by", "retry_of")
+    list_select_related = ("requested_by", "retry_of", "plan")
     date_hierarchy = "created_at"
     search_fields = ("feed", "error_code", "error")
     search_help_text = _("feed or error")
@@ -61,6 +62,7 @@ class SyncRunAdmin(RunControls):
                     "since",
                     "limit",
                     "retry_link",
+                    "plan_link",
                 )
             },
         ),
@@ -80,6 +82,7 @@ class SyncRunAdmin(RunControls):
         "origin",
         "requested_streams",
         "retry_link",
+        "plan_link",
     )
 
     class Media:
@@ -109,11 +112,13 @@ class SyncRunAdmin(RunControls):
             "issues_hidden": max(0, number - SHOWN_ISSUES),
             "refresh": REFRESH_SECONDS if run.is_active and "refresh" in request.GET else 0,
             "can_retry": number and not run.is_active,
+            **about_plan(request, run),
         }
 
     @admin.display(description=_("status"), ordering="status")
     def badge(self, run: SyncRun) -> SafeString:
-        dry = format_html(' <span class="ecs-dry">{}</span>', _("dry run")) if run.dry_run else ""
+        note = _("plan") if run.has_plan else _("dry run") if run.dry_run else ""
+        dry = format_html(' <span class="ecs-dry">{}</span>', note) if note else ""
         return format_html(
             '<span class="ecs-badge ecs-{}">{}</span>{}', run.status, run.get_status_display(), dry
         )
@@ -148,6 +153,10 @@ class SyncRunAdmin(RunControls):
     @admin.display(description=_("retry of"))
     def retry_link(self, run: SyncRun) -> SafeString | str:
         return linked(run.retry_of) if run.retry_of else NOTHING
+
+    @admin.display(description=_("applies the plan of"))
+    def plan_link(self, run: SyncRun) -> SafeString | str:
+        return linked(run.plan) if run.plan else NOTHING
 
 
 def counts_of(run: SyncRun, stream: str) -> list[int]:

@@ -4,6 +4,15 @@ The doors (command line, tasks, admin, API) call the names below and nothing dee
 """
 
 from .runner import execute
-from .runs import apply_plan, cancel, dispatch, dispatch_due, request_run, retry
+from .runs import apply_plan, cancel, check_plan, dispatch, dispatch_due, request_run, retry
 
-__all__ = ["apply_plan", "cancel", "dispatch", "dispatch_due", "execute", "request_run", "retry"]
+__all__ = [
+    "apply_plan",
+    "cancel",
+    "check_plan",
+    "dispatch",
+    "dispatch_due",
+    "execute",
+    "request_run",
+    "retry",
+]

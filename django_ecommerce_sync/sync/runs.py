@@ -88,7 +88,7 @@ def apply_plan(
     Raises PlanRefused for a run whose plan is not complete or was applied before, and
     AlreadyRunning if another run of the feed is active.
     """
-    _check_applicable(plan)
+    check_plan(plan)
     with get_feed(plan.feed):
         pass
     wish = SyncRun(
@@ -109,7 +109,8 @@ def apply_plan(
     return run, new
 
 
-def _check_applicable(plan: SyncRun) -> None:
+def check_plan(plan: SyncRun) -> None:
+    """Raise PlanRefused for what is no plan, no complete one, or was applied before."""
     if not plan.has_plan:
         raise PlanRefused("no_plan", f"Run {plan.pk} keeps no plan; only a planned dry run does.")
     if plan.is_active:

@@ -8,7 +8,7 @@ from .comparing import Comparison
 from .decisions import Decisions
 from .seal import seal_of
 from .storing import Planner, forget
-from .words import CSV_COLUMNS, csv_rows, in_words
+from .words import CSV_COLUMNS, csv_rows, field_by_field, in_words
 
 __all__ = [
     "CSV_COLUMNS",
@@ -16,6 +16,7 @@ __all__ = [
     "Decisions",
     "Planner",
     "csv_rows",
+    "field_by_field",
     "forget",
     "in_words",
     "seal_of",

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ...models import PlannedChange
+from ...models import PlannedAction, PlannedChange
 
 #: A line for each field; a change without fields has one line.
 CSV_COLUMNS = (
@@ -33,8 +33,22 @@ def in_words(change: PlannedChange) -> str:
     """What becomes of one record's fields: ``price 5.0000 → 6.0000, phone``."""
     if not change.changes:
         return change.reason
-    is_new = change.action == "create"
+    is_new = change.action == PlannedAction.CREATE
     return ", ".join(_pair(name, pair, is_new) for name, pair in change.changes.items())
+
+
+def field_by_field(
+    change: PlannedChange, *, longest: int = _LONG
+) -> Iterator[tuple[str, str | None, str | None]]:
+    """Each field with its old and new value, no longer than that.
+
+    None stands for values that are not kept, and for the old ones of a new row.
+    """
+    is_new = change.action == PlannedAction.CREATE
+    for name, (old, new) in change.changes.items():
+        is_kept = not (old is None and new is None)
+        before = _text(old, longest) if is_kept and not is_new else None
+        yield name, before, _text(new, longest) if is_kept else None
 
 
 def differing(planned: Mapping[str, Any], present: Mapping[str, Any]) -> str:
@@ -73,14 +87,14 @@ def _pair(name: str, pair: Any, is_new: bool) -> str:
     return f"{name} {_text(new)}" if is_new else f"{name} {_text(old)} → {_text(new)}"
 
 
-def _text(value: Any) -> str:
+def _text(value: Any, longest: int = _LONG) -> str:
     if isinstance(value, dict) and "rows" in value:
         parts = [f"{count} {name}" for name, count in value.items() if name != "rows"]
         return f"{value['rows']} rows" + (f" ({', '.join(parts)})" if parts else "")
     if value is None or value == "":
         return "nothing"
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= _LONG else text[: _LONG - 1] + "…"
+    return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
 def _cell(value: Any) -> Any:
