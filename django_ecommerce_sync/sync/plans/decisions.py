@@ -54,6 +54,9 @@ class Decisions:
         self.key_is_personal = key_is_personal
         #: Attribute that holds a related primary key → the related model's label.
         self.relations = _labels(target)
+        self.child_relations = {name: _labels(child) for name, child in target.children.items()}
+        self.names = {name: str(field.name) for name, field in target.table.fields.items()}
+        self.personal = {name for name in self.names if is_personal(target, self.names[name])}
 
     def of(self, changes: Changes, created: Created = ()) -> Iterator[Decision]:
         """What is written, in the feed's order; ``created`` are rows this run has made."""
@@ -87,9 +90,8 @@ class Decisions:
         for side in (row, item.values):
             yield from _pointers(self.relations, side)
         for name, rows in item.children.items():
-            labels = _labels(self.target.children[name])
             for line in (*rows.stored, *rows.wanted):
-                yield from _pointers(labels, line)
+                yield from _pointers(self.child_relations[name], line)
 
     def identity(self, external_id: str, position: int | None) -> str:
         """Which record it is: by its id or, where it has none, by its place."""
@@ -107,7 +109,7 @@ class Decisions:
         values = {name: value for name, value in item.values.items() if name not in own}
         children = {name: rows for name, rows in item.children.items() if rows.wanted}
         filled = {name: value for name, value in values.items() if value not in (None, "", {}, [])}
-        shown = {self._name(name): self._pair(name, None, value) for name, value in filled.items()}
+        shown = {self.names[name]: self._pair(name, None, value) for name, value in filled.items()}
         shown |= {name: [None, _summary(rows)] for name, rows in children.items()}
         true = [self._true({}, values, values, created), self._lines(children, created)]
         return self._decision(item, PlannedAction.CREATE, "", shown, true=true)
@@ -116,7 +118,7 @@ class Decisions:
         row = item.row or {}
         children = {name: rows for name, rows in item.children.items() if name in item.changed}
         names = [name for name in item.changed if name not in children]
-        shown = {self._name(name): self._pair(name, row[name], item.values[name]) for name in names}
+        shown = {self.names[name]: self._pair(name, row[name], item.values[name]) for name in names}
         shown |= {
             name: [{"rows": len(rows.stored)}, _summary(rows)] for name, rows in children.items()
         }
@@ -156,11 +158,8 @@ class Decisions:
 
     # -- values ------------------------------------------------------------------------------
 
-    def _name(self, attribute: str) -> str:
-        return str(self.target.table.fields[attribute].name)
-
     def _pair(self, attribute: str, old: Any, new: Any) -> list[Any]:
-        if is_personal(self.target, self._name(attribute)):
+        if attribute in self.personal:
             return [None, None]
         return [_shown(old), _shown(new)]
 
@@ -177,16 +176,24 @@ class Decisions:
     def _canonical(self, attribute: str, value: Any, created: Created) -> Any:
         if attribute == "archived_at":
             return value is not None
-        label = self.relations.get(attribute, "")
-        return _settled(label, value, created)
+        return _settled(self.relations.get(attribute), value, created)
 
     def _lines(self, children: Mapping[str, ChildRows], created: Created) -> dict[str, Any]:
         return {
             name: [
-                [_line(line, self.target.children[name], created) for line in side]
+                [self._line(name, line, created) for line in side]
                 for side in (rows.stored, rows.wanted)
             ]
             for name, rows in children.items()
+        }
+
+    def _line(self, child: str, line: Row, created: Created) -> Row:
+        target, labels = self.target.children[child], self.child_relations[child]
+        place = ("id", target.parent_attribute, target.position)
+        return {
+            name: _settled(labels.get(name), value, created)
+            for name, value in line.items()
+            if name not in place
         }
 
 
@@ -211,20 +218,11 @@ def _pointers(labels: Mapping[str, str], row: Row) -> Iterator[tuple[str, Any]]:
             yield label, row[attribute]
 
 
-def _settled(label: str, value: Any, created: Created) -> Any:
-    if isinstance(value, Imagined) or (label, str(value)) in created:
-        return NEW
-    return canonical(value)
-
-
-def _line(line: Row, child: ChildTarget, created: Created) -> Row:
-    labels = _labels(child)
-    place = ("id", child.parent_attribute, child.position)
-    return {
-        name: _settled(labels.get(name, ""), value, created)
-        for name, value in line.items()
-        if name not in place
-    }
+def _settled(label: str | None, value: Any, created: Created) -> Any:
+    """A value that is the same before and after the rows it points to are there."""
+    if label is None:
+        return canonical(value)
+    return NEW if isinstance(value, Imagined) or (label, str(value)) in created else value
 
 
 def _summary(rows: ChildRows) -> dict[str, int]:
