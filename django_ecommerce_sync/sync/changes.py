@@ -17,6 +17,8 @@ from .table import Row
 STALE = "stale"
 #: The same while the row does without some of its record's news: it is compared every time.
 HELD = "held"
+#: All that a link may say in place of a digest.
+MARKS = frozenset({STALE, HELD})
 #: Why a value is not written: a person fixed the field, another feed's record is newer, another
 #: feed ranks higher, or the stream's own policy.
 PINNED, OLDER, PRIORITY, POLICY = "pinned", "older", "priority", "policy"
@@ -38,6 +40,8 @@ class Link(NamedTuple):
     missing_since: int | None
     #: Read only for streams whose records say when they changed.
     source_updated_at: datetime | None = None
+    #: What the record does not carry, as ``Item.lacks``; known only where a dry run has met it.
+    lacks: str | None = None
 
     def outcome_in(self, run: int) -> str:
         """What became of an earlier copy that this very run has met, as in ``Item.earlier``."""
