@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 
 from django_ecommerce_sync.feeds import Archive, Since, Stream
-from django_ecommerce_sync.models import Customer, Order, OrderLine, Product, SyncLink
+from django_ecommerce_sync.models import Customer, Order, OrderLine, Product, SyncLink, SyncRun
+from django_ecommerce_sync.sync import execute
 
 from .conftest import CUSTOMERS, ORDERS, PRODUCTS, customer, product
 
@@ -36,6 +37,8 @@ class World:
         ]
 
     def deliver(self):
+        self.carry_out_retries()
+        self.let_people_pin()
         pick = self.random
         self.shop.batch_size = pick.randint(1, 3)
         self.shop.rows = {
@@ -47,6 +50,17 @@ class World:
             "customers": [self.customer() for _ in range(pick.randint(0, 6))],
             "orders": [self.order() for _ in range(pick.randint(0, 6))],
         }
+
+    def carry_out_retries(self):
+        while waiting := SyncRun.objects.filter(status="queued").first():
+            execute(waiting.pk)
+
+    def let_people_pin(self):
+        for row in Product.objects.order_by("pk"):
+            pinned = self.random.sample(["price", "inventory_count", "sku"], 1)
+            Product.objects.filter(pk=row.pk).update(
+                pinned=pinned if self.random.random() < 0.2 else []
+            )
 
     def product(self):
         pick = self.random
