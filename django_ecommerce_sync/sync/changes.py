@@ -22,6 +22,8 @@ MARKS = frozenset({STALE, HELD})
 #: Why a value is not written: a person fixed the field, another feed's record is newer, another
 #: feed ranks higher, or the stream's own policy.
 PINNED, OLDER, PRIORITY, POLICY = "pinned", "older", "priority", "policy"
+#: Why a record is skipped, beside ``PINNED`` and ``OLDER``: since a merge another writes its row.
+MERGED = "merged"
 
 
 class Link(NamedTuple):
@@ -88,6 +90,8 @@ class Item:
     held: dict[str, str] = field(default_factory=dict)
     #: What the stream maps and the record does not carry, as kept in its link.
     lacks: str = ""
+    #: Why it is counted as skipped, if it is.
+    skipped: str = ""
     changed: tuple[str, ...] = ()
     #: Digests of the row it refers to and that is not there yet.
     waits_for: tuple[str, ...] = ()

@@ -17,7 +17,7 @@ from ..conf import settings
 from ..exceptions import RecordError
 from ..feeds import BadRow, Payload, Stream
 from ..models import EmailKeyField, SyncLink
-from .changes import HELD, OLDER, PINNED, Changes, ChildRows, Item, Link
+from .changes import HELD, MERGED, OLDER, PINNED, Changes, ChildRows, Item, Link
 from .compare import compare_row, new_row, warnings_about
 from .digest import record_digest
 from .ledger import Imagined, Ledger
@@ -282,6 +282,7 @@ class Matcher:
                 taken[item.external_id].repeated = True
                 continue
             if timed and item.is_stale:
+                item.skipped = OLDER
                 changes.count(item, "skipped")
                 changes.seen.append(item)
             elif self._may_be_overruled(item):
@@ -310,7 +311,8 @@ class Matcher:
             changes.seen.append(item)
             return
         # An empty digest asks for a comparison; nothing says that the record has changed.
-        changes.count(item, "skipped" if link.hash else "unchanged")
+        item.skipped = MERGED if link.hash else ""
+        changes.count(item, "skipped" if item.skipped else "unchanged")
         item.row = {self.target.table.pk.attname: link.object_id}
         changes.relink.append(item)
 
@@ -519,8 +521,10 @@ class Matcher:
             changes.update.append(item)
             changes.count(item, "updated")
         else:
+            if item.is_left_alone:
+                item.skipped = PINNED if PINNED in item.held.values() else OLDER
             changes.relink.append(item)
-            changes.count(item, "skipped" if item.is_left_alone else "unchanged")
+            changes.count(item, "skipped" if item.skipped else "unchanged")
 
     def _leave_alone(self, item: Item, changes: Changes) -> None:
         """Note that a row does without some of the record's news."""

@@ -1,6 +1,7 @@
 """A dry run tells what a run does, also where its batches build on each other."""
 
 import random
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from django_ecommerce_sync.feeds import Archive, Since, Stream
 from django_ecommerce_sync.models import Customer, Order, OrderLine, Product, SyncLink, SyncRun
 from django_ecommerce_sync.sync import execute
+from django_ecommerce_sync.sync.merging import MergeRefused, merge
 
 from .conftest import CUSTOMERS, ORDERS, PRODUCTS, customer, product
 
@@ -28,10 +30,11 @@ class World:
         self.random = random.Random(seed)
         self.shop = shop
         self.timed = seed % 3 == 0
+        policy = {"inventory_count": "fill", "price": "fill"} if seed % 4 == 1 else {}
         archiving = replace(PRODUCTS, missing=Archive(max_ratio=1), allow_empty=True, max_shrink=1)
         shop.streams = [
             replace(archiving, since=SINCE) if self.timed else archiving,
-            STOCK,
+            replace(STOCK, since=SINCE if self.timed else None, policy=policy),
             replace(CUSTOMERS, allow_empty=True),
             replace(ORDERS, allow_empty=True),
         ]
@@ -39,14 +42,12 @@ class World:
     def deliver(self):
         self.carry_out_retries()
         self.let_people_pin()
+        self.let_people_merge()
         pick = self.random
         self.shop.batch_size = pick.randint(1, 3)
         self.shop.rows = {
             "products": [self.product() for _ in range(pick.randint(0, 9))],
-            "stock": [
-                {"sku": f"SKU-{pick.randint(1, 5)}", "stock": pick.randint(0, 2), "price": "1"}
-                for _ in range(pick.randint(1, 5))
-            ],
+            "stock": [self.stock() for _ in range(pick.randint(1, 5))],
             "customers": [self.customer() for _ in range(pick.randint(0, 6))],
             "orders": [self.order() for _ in range(pick.randint(0, 6))],
         }
@@ -62,12 +63,25 @@ class World:
                 pinned=pinned if self.random.random() < 0.2 else []
             )
 
+    def let_people_merge(self):
+        rows = list(Product.objects.order_by("pk"))
+        if len(rows) > 1 and self.random.random() < 0.3:
+            with suppress(MergeRefused):
+                merge(*self.random.sample(rows, 2))
+
     def product(self):
         pick = self.random
         values = {"sku": f"SKU-{pick.randint(1, 5)}", "price": pick.choice(["1", "2", "x"])}
-        if self.timed:
-            values["changed"] = f"2026-01-0{pick.randint(1, 3)}T00:00:00Z"
-        return product(pick.randint(1, 5), **values)
+        return product(pick.randint(1, 5), **values, **self.time())
+
+    def stock(self):
+        pick = self.random
+        values = {"stock": pick.randint(0, 2), "price": pick.choice(["1", "3"])}
+        return {"sku": f"SKU-{pick.randint(1, 5)}", **values, **self.time()}
+
+    def time(self):
+        day = self.random.randint(1, 3)
+        return {"changed": f"2026-01-0{day}T00:00:00Z"} if self.timed else {}
 
     def customer(self):
         pick = self.random

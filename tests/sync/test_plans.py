@@ -5,8 +5,10 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.db import connection
 from django.db.models import F
+from django.db.models.signals import pre_save
 
 from django_ecommerce_sync.exceptions import AlreadyRunning, FeedError, PlanRefused
 from django_ecommerce_sync.feeds import Archive, FeedSource, Page, Since
@@ -24,6 +26,7 @@ from django_ecommerce_sync.models import (
 )
 from django_ecommerce_sync.signals import batch_synced, sync_finished, sync_started
 from django_ecommerce_sync.sync import apply_plan, execute, request_run
+from django_ecommerce_sync.sync.merging import merge
 from django_ecommerce_sync.sync.plans import csv_rows, in_words
 
 from .conftest import CUSTOMERS, ORDERS, PRODUCTS, customer, product
@@ -527,11 +530,45 @@ def test_any_plan_can_be_applied_and_is_what_a_run_would_do(shop, seed):
         run = apply(planned)
         assert run.status in ("succeeded", "partial"), run.error
         assert run.counts == planned.counts
+        for stream, counts in planned.counts.items():
+            skipped = planned.planned_changes.filter(stream=stream, action="skip").count()
+            in_plan = planned.plan_counts.get(stream, {}).get("skip", 0)
+            assert counts["skipped"] == skipped == in_plan
         assert run.plan_counts == {
             stream: writing
             for stream, counts in planned.plan_counts.items()
             if (writing := {action: n for action, n in counts.items() if action in WRITING})
         }
+
+
+def test_a_pinned_record_is_planned_as_skipped(shop):
+    Product.objects.filter(sku="SKU-3").update(pinned=["price", "name"])
+    skip = plan(shop).planned_changes.get(action="skip")
+    assert (skip.position, skip.key, skip.reason) == (3, "SKU-3", "pinned")
+
+
+def test_a_record_whose_row_another_one_writes_is_planned_as_skipped(shop):
+    merge(Product.objects.get(sku="SKU-1"), Product.objects.get(sku="SKU-3"))
+    planned = plan(shop)
+    skip = planned.planned_changes.get(action="skip")
+    assert (skip.position, skip.external_id, skip.reason) == (3, "3", "merged")
+    assert apply(planned).counts == planned.counts
+
+
+def test_a_row_that_its_model_refuses_is_no_part_of_any_plan(shop):
+    shop.streams = [replace(PRODUCTS, save_rows=True), CUSTOMERS, ORDERS]
+    planned = plan(shop)
+
+    def refuse(instance, **kwargs):
+        raise ValidationError("Not today.")
+
+    pre_save.connect(refuse, sender=Product)
+    before = tables(Product, SyncLink)
+    try:
+        refused(apply(planned), "its model refuses it")
+    finally:
+        pre_save.disconnect(refuse, sender=Product)
+    assert tables(Product, SyncLink) == before
 
 
 # -- spreadsheets --------------------------------------------------------------------------------

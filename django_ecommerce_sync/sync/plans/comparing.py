@@ -50,7 +50,12 @@ class Comparison(Landing):
                 raise self._outdated(name, rejection.position, "the database refuses it now")
         decided = list(self.decisions.of(changes, self._created(changes)))
         self._compare(decided)
+        expected = len(changes.rejections)
         report = self.landing.apply(changes)
+        for rejection in changes.rejections[expected:]:  # the model's own save() may refuse a row
+            name = rejection.key or self.decisions.shown_id(rejection.external_id)
+            said = f"its model refuses it ({rejection.error.code})"
+            raise self._outdated(name, rejection.position, said)
         report.planned = Counter(decision.action for decision in decided)
         return report
 

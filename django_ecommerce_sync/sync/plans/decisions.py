@@ -65,10 +65,14 @@ class Decisions:
         yield from sorted(found, key=lambda decision: decision.position or 0)
 
     def skipped(self, changes: Changes) -> Iterator[Decision]:
-        """Records that are left alone because a newer state of them is stored."""
-        for item in changes.seen:
-            if item.is_stale and not item.earlier:
-                yield self._decision(item, PlannedAction.SKIP, "", {}, reason="older")
+        """Records whose news are left aside, each with the reason.
+
+        A copy of a record that counts already is none of them.
+        """
+        for item in (*changes.relink, *changes.seen):
+            is_copy = item.earlier == "changed" or (item.is_stale and item.earlier)
+            if item.skipped and not is_copy:
+                yield self._decision(item, PlannedAction.SKIP, "", {}, reason=item.skipped)
 
     def archived(self, rows: Mapping[Any, str]) -> Iterator[Decision]:
         """Rows the feed no longer has."""
