@@ -49,4 +49,5 @@ def add_actions(
     before = total.get(stream, {})
     counts = {name: before.get(name, 0) + batch.get(name, 0) for name in PlannedAction.values}
     found = {name: count for name, count in counts.items() if count}
-    return {**total, stream: found} if found else dict(total)
+    others = {name: counts for name, counts in total.items() if name != stream}
+    return {**others, stream: found} if found else others
