@@ -11,6 +11,7 @@ EcommerceSyncError
 │   ├── OrderLocked           that part of it cannot be changed, or it cannot be deleted
 │   └── InsufficientStock     a product has fewer units than are wanted
 ├── HistoryIsFinal          an entry of a history would be changed or deleted
+├── PlanRefused             a plan cannot be carried out exactly: nothing more is written
 ├── LeaseLost               another worker took the run over: this one stops, writing nothing
 ├── FeedError               the feed cannot be read: the run fails
 │   └── FeedUnreachable     no answer, or no permission: the run fails, a later one may succeed
@@ -116,6 +117,15 @@ class InsufficientStock(OrderRefused):
 
 class HistoryIsFinal(EcommerceSyncError):
     """An entry of a history is written once, and goes only with what it tells about."""
+
+
+class PlanRefused(EcommerceSyncError):
+    """A plan cannot be carried out, or not any more. ``code`` is for programs."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
 
 
 class LeaseLost(EcommerceSyncError):

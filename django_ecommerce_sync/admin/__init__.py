@@ -5,6 +5,7 @@ from .customers import CustomerAdmin
 from .history import SyncIssueAdmin, SyncLinkAdmin
 from .merging import MergeAdmin, MergeCandidateAdmin
 from .orders import OrderAdmin
+from .plans import PlannedChangeAdmin
 from .runs import SyncRunAdmin
 from .schedules import SyncScheduleAdmin
 
@@ -13,6 +14,7 @@ __all__ = [
     "MergeAdmin",
     "MergeCandidateAdmin",
     "OrderAdmin",
+    "PlannedChangeAdmin",
     "ProductAdmin",
     "SyncIssueAdmin",
     "SyncLinkAdmin",

@@ -18,9 +18,9 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
 from ..conf import settings
-from ..exceptions import ConfigurationError, RetryRefused
+from ..exceptions import AlreadyRunning, ConfigurationError, PlanRefused, RetryRefused
 from ..models import SyncIssue, SyncRun
-from ..sync import cancel, dispatch, request_run, retry, retry_rows
+from ..sync import apply_plan, cancel, dispatch, request_run, retry, retry_rows
 from .base import DetailAdmin, HistoryAdmin
 
 #: Asks for runs: each run, and whether it is new.
@@ -80,6 +80,11 @@ class RunControls(DetailAdmin, StartsRuns):
                 name="ecommerce_sync_syncrun_retry",
             ),
             path(
+                "<int:run_id>/apply/",
+                site.admin_view(self.apply_run),
+                name="ecommerce_sync_syncrun_apply",
+            ),
+            path(
                 "<int:run_id>/cancel/",
                 site.admin_view(self.cancel_run),
                 name="ecommerce_sync_syncrun_cancel",
@@ -95,7 +100,7 @@ class RunControls(DetailAdmin, StartsRuns):
         if feed and feed not in settings.FEEDS:
             self.message_user(request, gettext("No such feed is configured."), messages.ERROR)
             return redirect_to_list()
-        options = {"dry_run": "dry_run" in request.POST, **asked_by(request)}
+        options = {"plan": "dry_run" in request.POST, **asked_by(request)}
         return self._shown(
             request,
             [
@@ -120,6 +125,18 @@ class RunControls(DetailAdmin, StartsRuns):
         """Start runs and show the only one, or the list of them."""
         runs = self._start(request, wishes)
         return redirect_to(runs[0].pk) if len(wishes) == len(runs) == 1 else redirect_to_list()
+
+    @method_decorator(require_POST)
+    def apply_run(self, request: HttpRequest, run_id: int) -> HttpResponse:
+        """Do exactly what a dry run has planned."""
+        self._must_be_allowed(request)
+        plan = get_object_or_404(SyncRun, pk=run_id)
+        wish = partial(one, apply_plan, plan, **asked_by(request))
+        try:
+            return self._shown(request, [wish])
+        except (AlreadyRunning, PlanRefused) as refusal:
+            self.message_user(request, str(refusal), messages.ERROR)
+            return redirect_to(run_id)
 
     @method_decorator(require_POST)
     def cancel_run(self, request: HttpRequest, run_id: int) -> HttpResponse:

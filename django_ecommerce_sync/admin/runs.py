@@ -18,6 +18,7 @@ from ..models import COUNTS, SyncRun
 from ..sync import IssueGroup, issue_groups
 from .base import NOTHING, linked
 from .controls import RunControls
+from .plans import about_plan
 
 #: Groups of rejected rows, and single ones, on the page of a run; the list has all of them.
 SHOWN_GROUPS = 20
@@ -34,7 +35,7 @@ class SyncRunAdmin(RunControls):
     list_display = ("id", "feed", "badge", "created_at", "outcome", "duration", "origin")
     list_display_links = ("id", "feed")
     list_filter = ("status", "feed", "trigger", "dry_run")
-    list_select_related = ("requested_by", "retry_of")
+    list_select_related = ("requested_by", "retry_of", "plan")
     date_hierarchy = "created_at"
     search_fields = ("feed", "error_code", "error")
     search_help_text = _("feed or error")
@@ -65,6 +66,7 @@ class SyncRunAdmin(RunControls):
                     "since",
                     "limit",
                     "retry_link",
+                    "plan_link",
                 )
             },
         ),
@@ -84,6 +86,7 @@ class SyncRunAdmin(RunControls):
         "origin",
         "requested_streams",
         "retry_link",
+        "plan_link",
     )
 
     class Media:
@@ -116,11 +119,13 @@ class SyncRunAdmin(RunControls):
             "issues_hidden": max(0, number - SHOWN_ISSUES),
             "refresh": REFRESH_SECONDS if run.is_active and "refresh" in request.GET else 0,
             "can_retry": any(group.open for group in groups) and not run.is_active,
+            **about_plan(request, run),
         }
 
     @admin.display(description=_("status"), ordering="status")
     def badge(self, run: SyncRun) -> SafeString:
-        dry = format_html(' <span class="ecs-dry">{}</span>', _("dry run")) if run.dry_run else ""
+        note = _("plan") if run.has_plan else _("dry run") if run.dry_run else ""
+        dry = format_html(' <span class="ecs-dry">{}</span>', note) if note else ""
         return format_html(
             '<span class="ecs-badge ecs-{}">{}</span>{}', run.status, run.get_status_display(), dry
         )
@@ -157,6 +162,10 @@ class SyncRunAdmin(RunControls):
         first = linked(run.retry_of) if run.retry_of else NOTHING
         only = ", ".join(f"{name}: {wish}" for name, wish in run.retry_choice.items())
         return format_html("{} ({})", first, only) if only else first
+
+    @admin.display(description=_("applies the plan of"))
+    def plan_link(self, run: SyncRun) -> SafeString | str:
+        return linked(run.plan) if run.plan else NOTHING
 
 
 def rows_of(run: SyncRun, group: IssueGroup) -> str:

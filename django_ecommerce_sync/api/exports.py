@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date
 from decimal import Decimal
+from itertools import chain
 from typing import Any
 
 from django.db.models import QuerySet
@@ -37,15 +38,22 @@ def export(queryset: QuerySet[Any], serializer: Any, format: str, name: str) -> 
     rows = _rows(queryset, keys, serializer)
     if format == JSONLinesRenderer.format:
         return file_response(_json_lines(rows), f"{name}.jsonl", JSONLinesRenderer.media_type)
-    return csv_response(list(serializer.fields), _values(rows, serializer), f"{name}.csv")
+    return csv_response(list(serializer.fields), cells(_values(rows, serializer)), f"{name}.csv")
 
 
 def csv_response(
-    header: Sequence[str], rows: Iterable[Iterable[Any]], filename: str
+    header: Sequence[str], lines: Iterable[Sequence[Any]], filename: str
 ) -> StreamingHttpResponse:
-    """Rows of values as a CSV file, never all of them in memory."""
+    """Lines of finished cells as a CSV file, never all of them in memory."""
     media_type = f"{CSVRenderer.media_type}; charset={CSVRenderer.charset}"
-    return file_response(_csv_lines(header, rows), filename, media_type)
+    writer = csv.writer(_Echo())
+    written = (writer.writerow(line) for line in chain([header], lines))
+    return file_response(written, filename, media_type)
+
+
+def cells(rows: Iterable[Iterable[Any]]) -> Iterator[list[Any]]:
+    """Rows of values as lines of cells that no spreadsheet carries out."""
+    return ([_cell(value) for value in row] for row in rows)
 
 
 def file_response(
@@ -91,13 +99,6 @@ class _Echo:
 
     def write(self, text: str) -> str:
         return text
-
-
-def _csv_lines(header: Sequence[str], rows: Iterable[Iterable[Any]]) -> Iterator[str]:
-    writer = csv.writer(_Echo())
-    yield writer.writerow(header)
-    for row in rows:
-        yield writer.writerow([_cell(value) for value in row])
 
 
 def _cell(value: Any) -> Any:

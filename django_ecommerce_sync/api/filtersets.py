@@ -23,6 +23,8 @@ from ..models import (
     Order,
     OrderStatus,
     PaymentStatus,
+    PlannedAction,
+    PlannedChange,
     Product,
     ProductStatus,
     RunStatus,
@@ -157,6 +159,8 @@ class SyncRunFilterSet(filters.FilterSet):  # type: ignore[misc]
     feed = filters.CharFilter()
     status = filters.ChoiceFilter(choices=RunStatus.choices)
     dry_run = BooleanFilter()
+    planned = BooleanFilter()
+    plan = IntegerFilter("plan_id")
     created_since = MomentFilter("created_at", "gte")
     created_before = MomentFilter("created_at", "lt")
 
@@ -172,4 +176,13 @@ class SyncIssueFilterSet(filters.FilterSet):  # type: ignore[misc]
 
     class Meta:
         model = SyncIssue
+        fields = ()
+
+
+class PlannedChangeFilterSet(filters.FilterSet):  # type: ignore[misc]
+    stream = filters.CharFilter()
+    action = filters.ChoiceFilter(choices=PlannedAction.choices)
+
+    class Meta:
+        model = PlannedChange
         fields = ()

@@ -24,6 +24,7 @@ def request_runs(
     streams: Sequence[str] = (),
     full: bool,
     dry_run: bool,
+    plan: bool,
     requested_by: Any,
 ) -> list[SyncRun]:
     """A run for each feed, queued now or before; nothing is queued if any name is wrong."""
@@ -35,6 +36,7 @@ def request_runs(
                 streams=wanted,
                 full=full,
                 dry_run=dry_run,
+                plan=plan,
                 trigger="api",
                 requested_by=requested_by,
             )

@@ -34,6 +34,7 @@ from ..models import (
     OrderEventKind,
     OrderStatus,
     PaymentStatus,
+    PlannedAction,
     ProductStatus,
     RunStatus,
 )
@@ -76,6 +77,7 @@ _ENUMS = (
     OrderEventKind,
     OrderStatus,
     PaymentStatus,
+    PlannedAction,
     ProductStatus,
     RowOutcome,
     RunStatus,

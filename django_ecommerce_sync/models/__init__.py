@@ -24,6 +24,7 @@ from .orders import (
     OrderStatus,
     PaymentStatus,
 )
+from .plans import PlannedAction, PlannedChange
 from .records import (
     ACTIVE,
     COUNTS,
@@ -71,6 +72,8 @@ __all__ = [
     "OrderLine",
     "OrderStatus",
     "PaymentStatus",
+    "PlannedAction",
+    "PlannedChange",
     "Product",
     "ProductStatus",
     "RevokedToken",

@@ -59,6 +59,18 @@ class SyncRun(models.Model):
     )
     # retry_choice: which rejected rows a retry is about, see sync.issues; {} are all of retry_of
     retry_choice = models.JSONField(_("only these rows"), default=dict, blank=True)
+    # A dry run whose plan is kept; a run that is not dry carries out the one of ``plan``.
+    planned = models.BooleanField(_("plan"), default=False)
+    plan = models.ForeignKey(
+        "self",
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="applications",
+        verbose_name=_("plan of"),
+    )
+    # plan_counts: {stream: {action: n}}, planned by a dry run, carried out by any other
+    plan_counts = models.JSONField(_("planned changes"), default=dict, blank=True)
     requested_by = models.ForeignKey(
         django_settings.AUTH_USER_MODEL,
         models.SET_NULL,
@@ -117,6 +129,11 @@ class SyncRun(models.Model):
     def is_retry(self) -> bool:
         """Whether the run reads only what was rejected before."""
         return self.retry_of_id is not None or bool(self.retry_choice)
+
+    @property
+    def has_plan(self) -> bool:
+        """Whether the run keeps a plan of its own."""
+        return self.planned and self.dry_run
 
     @property
     def seconds(self) -> float | None:

@@ -6,7 +6,15 @@ The doors (command line, tasks, admin, API) call the names below and nothing dee
 from .issues import IssueGroup, issue_groups
 from .retries import MAX_CHOSEN, retry, retry_rows
 from .runner import execute
-from .runs import cancel, dispatch, dispatch_due, dispatch_lost, request_run
+from .runs import (
+    apply_plan,
+    cancel,
+    check_plan,
+    dispatch,
+    dispatch_due,
+    dispatch_lost,
+    request_run,
+)
 from .totals import complete_order
 from .upsert import Outcome, Upserted, upsert
 
@@ -15,7 +23,9 @@ __all__ = [
     "IssueGroup",
     "Outcome",
     "Upserted",
+    "apply_plan",
     "cancel",
+    "check_plan",
     "complete_order",
     "dispatch",
     "dispatch_due",

@@ -49,7 +49,8 @@ class Absence:
         self.ledger = ledger
         self.met = met
         self.run: int = place.pop("run")
-        self.place = (place["feed"], place["stream"])
+        self.feed: str = place["feed"]
+        self.stream: str = place["stream"]
         self.all_links = SyncLink.objects.using(target.connection.alias).filter(model=target.label)
         self.links = self.all_links.filter(**place)
         self.rows = target.model._base_manager.using(target.connection.alias)
@@ -91,9 +92,13 @@ class Absence:
         if "version" in self.target.table.fields:
             changed["version"] = F("version") + 1
         self.rows.filter(pk__in=pks).update(**changed)
-        self.all_links.filter(object_id__in=[str(pk) for pk in pks]).update(hash="")
+        self.links_of(pks).update(hash="")
         if self.history is not None:
             self.history.write_archived(pks)
+
+    def links_of(self, pks: Collection[Any]) -> Any:
+        """The links of these rows, whatever feed they are of."""
+        return self.all_links.filter(object_id__in=[str(pk) for pk in pks])
 
     def note(self, links: Collection[int]) -> None:
         """Keep in mind since which run these records are missing."""
@@ -105,24 +110,44 @@ class Absence:
 
     def _is_met(self, pk: int, external_id: str, first_run: int) -> bool:
         if self.ledger is not None:
-            return bool(self.ledger.seen(self.place[1], external_id))
+            return self.ledger.has_met(self.stream, external_id)
         return first_run == self.run or self.met.has_id(pk)
 
     def _held_by_others(self, object_ids: Collection[str]) -> set[str]:
         """Of the rows, those another record stands for that is not absent itself."""
         columns = ("pk", "object_id", "external_id", "first_run", "feed", "stream", "missing_since")
         links = self.all_links.filter(object_id__in=object_ids).values_list(*columns)
-        return {
+        held = {
             object_id
             for pk, object_id, external_id, first_run, feed, stream, missing_since in links
             if (
                 self._is_met(pk, external_id, first_run)
-                if (feed, stream) == self.place
-                else missing_since is None
+                if (feed, stream) == (self.feed, self.stream)
+                else missing_since is None and not self._is_missing_in_imagination(pk)
             )
         }
+        return held | self._held_in_imagination(object_ids)
+
+    def _held_in_imagination(self, object_ids: Collection[str]) -> set[str]:
+        """Of the rows, those a record stands for that this dry run has met."""
+        if self.ledger is None:
+            return set()
+        return {
+            object_id
+            for object_id in object_ids
+            for stream, link in self.ledger.holders(self.target.label, object_id)
+            if self.ledger.has_met(stream, link.external_id)
+        }
+
+    def _is_missing_in_imagination(self, link_id: int) -> bool:
+        return self.ledger is not None and self.ledger.is_missing(link_id)
 
     def _visible(self, object_ids: Collection[str]) -> dict[Any, str]:
         pks = [self.target.table.pk.to_python(object_id) for object_id in object_ids]
         rows = self.rows.filter(pk__in=pks, archived_at__isnull=True).order_by("pk")
-        return {pk: str(key or pk) for pk, key in rows.values_list("pk", self.target.key)}
+        visible = {pk: str(key or pk) for pk, key in rows.values_list("pk", self.target.key)}
+        return {pk: key for pk, key in visible.items() if not self._is_archived_in_imagination(pk)}
+
+    def _is_archived_in_imagination(self, pk: Any) -> bool:
+        known = self.ledger.row(self.target.label, pk) if self.ledger else None
+        return known is not None and known.row["archived_at"] is not None

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from ..models import SyncLink
-from .changes import HELD, STALE, Changes, Item, Link
+from .absence import Absence
+from .changes import MARKS, STALE, Changes, Item, Link
 from .compare import child_rows
 from .history import history
+from .landing import Landing
 from .met import Met
 from .report import Report
 from .saving import RowSaver
@@ -18,10 +20,9 @@ from .target import Target, defaults_of
 
 #: The columns of a link that change when its record is applied again.
 _RENEWED = ("model", "object_id", "hash", "lacks", "last_changed_run", "missing_since")
-_MARKS = frozenset({HELD, STALE})
 
 
-class Applier:
+class Applier(Landing):
     """Applies the changes of one stream's batches."""
 
     def __init__(self, target: Target, met: Met, *, feed: str, stream: str, run: int) -> None:
@@ -56,6 +57,15 @@ class Applier:
         self._take_marks_away(changes.seen)
         self._mark_repeats([*update, *changes.relink, *changes.seen])
         return self._report(changes, create, update)
+
+    def archive(self, absence: Absence, rows: Mapping[Any, str]) -> Report:
+        """Archive rows, given as {primary key: key}."""
+        absence.archive(rows)
+        return Report(updated=dict.fromkeys(rows, ("archived_at",)))
+
+    def note(self, absence: Absence, links: Collection[int]) -> None:
+        """Keep in mind that the records of these links are missing."""
+        absence.note(links)
 
     # -- rows --------------------------------------------------------------------------------
 
@@ -174,7 +184,7 @@ class Applier:
 
     def _take_marks_away(self, items: Sequence[Item]) -> None:
         """What a link says in place of a digest ends with a copy that may be the last."""
-        marked = [(item, item.link) for item in items if item.link and item.link.hash in _MARKS]
+        marked = [(item, item.link) for item in items if item.link and item.link.hash in MARKS]
         overtaken = [link.id for item, link in marked if not item.is_stale]
         self.links.set_all("hash", "", sorted(overtaken))
 

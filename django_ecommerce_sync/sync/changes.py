@@ -17,9 +17,13 @@ from .table import Row
 STALE = "stale"
 #: The same while the row does without some of its record's news: it is compared every time.
 HELD = "held"
+#: All that a link may say in place of a digest.
+MARKS = frozenset({STALE, HELD})
 #: Why a value is not written: a person fixed the field, another feed's record is newer, another
 #: feed ranks higher, or the stream's own policy.
 PINNED, OLDER, PRIORITY, POLICY = "pinned", "older", "priority", "policy"
+#: Why a record is skipped, beside ``PINNED`` and ``OLDER``: since a merge another writes its row.
+MERGED = "merged"
 
 
 class Link(NamedTuple):
@@ -38,6 +42,8 @@ class Link(NamedTuple):
     missing_since: int | None
     #: Read only for streams whose records say when they changed.
     source_updated_at: datetime | None = None
+    #: What the record does not carry, as ``Item.lacks``; known only where a dry run has met it.
+    lacks: str | None = None
 
     def outcome_in(self, run: int) -> str:
         """What became of an earlier copy that this very run has met, as in ``Item.earlier``."""
@@ -84,6 +90,8 @@ class Item:
     held: dict[str, str] = field(default_factory=dict)
     #: What the stream maps and the record does not carry, as kept in its link.
     lacks: str = ""
+    #: Why it is counted as skipped, if it is.
+    skipped: str = ""
     changed: tuple[str, ...] = ()
     #: Digests of the row it refers to and that is not there yet.
     waits_for: tuple[str, ...] = ()

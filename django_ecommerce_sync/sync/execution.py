@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import enum
 import logging
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import partial
 from time import monotonic
 from typing import Any
 
 from django.db import DatabaseError, transaction
+from django.db.models import F
 
 from .. import signals
 from ..conf import settings
@@ -19,19 +22,17 @@ from ..feeds import Archive, BadRow, FeedSource
 from ..models import SyncRun
 from . import arrivals, issues
 from .absence import Absence, Absent
-from .apply import Applier
 from .batches import Batch, NumberedRow, Place, batches, standing
 from .changes import Changes, Item
 from .continuity import Continuity
 from .faults import Patience, is_about_a_row, named, tried_again
+from .landing import Landing
 from .lease import Lease, lease_end
-from .ledger import Ledger
 from .match import WAITING, Matcher
 from .observation import Observation
 from .repeats import Repeats
-from .report import Report, add_counts
+from .report import Report, add_actions, add_counts
 from .shape import check_shape, renamed_paths
-from .target import Target
 from .warnings import warn
 
 logger = logging.getLogger(__name__)
@@ -64,8 +65,17 @@ class Attempt:
     def is_over(self, place: Place) -> bool:
         """Whether to leave off at that place of a stream."""
         # A document would have to be fetched and read again up to there; a page is soon found.
-        is_cheap = place.page is not None
+        # A dry run would have to begin anew.
+        is_cheap = place.page is not None and not self.run.dry_run
         return self.pause() or (is_cheap and monotonic() > self.deadline)
+
+    def rehearsal(self) -> Attempt:
+        """The same as a dry run, with a run of its own to count with."""
+        run = copy(self.run)
+        run.dry_run = True
+        run.counts, run.plan_counts, run.totals, run.observed = {}, {}, {}, {}
+        run.cursor, run.warnings = {}, []
+        return Attempt(run, self.lease, self.feed, None, self.pause, math.inf)
 
 
 class Pass(enum.Enum):
@@ -90,7 +100,9 @@ class Pass(enum.Enum):
 class StreamExecution:
     """One stream of a run."""
 
-    def __init__(self, attempt: Attempt, continuity: Continuity, matcher: Matcher) -> None:
+    def __init__(
+        self, attempt: Attempt, continuity: Continuity, matcher: Matcher, landing: Landing
+    ) -> None:
         self.attempt = attempt
         self.run = attempt.run
         self.lease = attempt.lease
@@ -99,8 +111,7 @@ class StreamExecution:
         self.seen = Observation.restored(self.run.observed.get(stream.name))
         self.matcher = matcher
         self.target = matcher.target
-        place = {"feed": self.run.feed, "stream": stream.name, "run": self.run.pk}
-        self.applier = Applier(self.target, matcher.met, **place)
+        self.landing = landing
         #: By external id, the last rejected copy that may land after all.
         self.waiting: dict[str, NumberedRow] = {}
         self.repeats = Repeats()
@@ -164,12 +175,13 @@ class StreamExecution:
 
     def _settle(self, place: Place) -> None:
         """Second thoughts, once all has been read: last copies, and records that had to wait."""
+        self.matcher.first_load = False  # from here on rows are met again
         self.matcher.settling = True
         for rows in self.repeats.batches(settings.BATCH_SIZE):
             self._land(standing(rows, place), pass_=Pass.LAST_COPIES)
         self.matcher.settling = False
         waiting = self.matcher.still_unseen(list(self.waiting.values()))
-        if waiting and not self.run.dry_run:
+        if waiting:
             self._land(standing(waiting, place), pass_=Pass.WAITING)
 
     def _may_be_empty(self) -> bool:
@@ -178,7 +190,7 @@ class StreamExecution:
     @transaction.atomic
     def _end(self) -> None:
         """Close the stream: what it came to, and what the next run may build on."""
-        name, run = self.stream.name, self.lease.hold()
+        name, run = self.stream.name, self._hold()
         if run.cursor == {"stream": name, "done": True}:
             self.run = self.attempt.run = run
             return  # it was closed, and only the answer to the COMMIT was lost
@@ -192,8 +204,9 @@ class StreamExecution:
         waiting = mine.filter(code__in=WAITING).exists()
         asking = mine.filter(code=issues.NEEDS_ATTENTION).exists()
         self.continuity.end(self.seen, counts, waiting=waiting, asking=asking)
+        self.landing.end(run)
         run.cursor = {"stream": name, "done": True}
-        run.save(update_fields=["cursor", "counts", "warnings"])
+        self._keep(run, "cursor", "counts", "plan_counts", "warnings")
         self.run = self.attempt.run = run
 
     def _settle_absence(self) -> None:
@@ -205,32 +218,33 @@ class StreamExecution:
                 return
             for rows in absence.batches():
                 tried_again(partial(self._archive, absence, rows))
-                if not self.run.dry_run:
-                    self._tell(Report(updated=dict.fromkeys(rows, ("archived_at",))))
-        for links in absence.not_met() if not self.run.dry_run else ():
+                self._tell(self._landed[1])
+        for links in absence.not_met():
             with transaction.atomic():
-                self.lease.hold()
-                absence.note(links)
+                self._hold()
+                self.landing.note(absence, links)
 
     def _is_doubtful(self, absent: Absent, max_ratio: float) -> bool:
         """Whether so much is gone that a person must be asked; asks."""
         is_empty = not self.run.counts.get(self.stream.name, {}).get("read")
         if absent.number and (absent.ratio > max_ratio or is_empty) and not self.run.allow_shrink:
-            issues.ask_about(self.run, self.stream.name, absent, max_ratio)
+            self._ask(absent, max_ratio)
             return True
-        issues.settle_question(self.run, self.stream.name)
+        if not self.run.dry_run:
+            issues.settle_question(self.run, self.stream.name)
         return False
 
     def _archive(self, absence: Absence, rows: Mapping[Any, str]) -> None:
         with transaction.atomic():
-            run = self.lease.hold()
+            run = self._hold()
             if not self._has_landed(run):
-                if not run.dry_run:
-                    absence.archive(rows)
+                report = self.landing.archive(absence, rows)
+                self._landed = Changes(), report
                 counts = run.counts.setdefault(self.stream.name, add_counts({}, {}))
                 counts["archived"] += len(rows)
+                run.plan_counts = self._planned(run, report)
                 run.batch_number += 1
-                run.save(update_fields=["counts", "batch_number"])
+                self._keep(run, "counts", "plan_counts", "batch_number")
         self.run = self.attempt.run = run
 
     # -- batches -----------------------------------------------------------------------------
@@ -265,10 +279,10 @@ class StreamExecution:
 
     def _commit(self, batch: Batch, decide: Callable[[], Changes], *, pass_: Pass) -> None:
         with transaction.atomic():
-            run = self.lease.hold()
+            run = self._hold()
             if not self._has_landed(run):
-                self._landing = self._write(run, batch, decide, pass_=pass_)
-        changes, report = self._landing
+                self._landed = self._write(run, batch, decide, pass_=pass_)
+        changes, report = self._landed
         self.run = self.attempt.run = run
         self.matcher.met.keep()
         if pass_ is Pass.FIRST:
@@ -291,7 +305,7 @@ class StreamExecution:
         changes = decide()
         if batch.is_first and pass_ is Pass.FIRST and self.wanted is None:
             self._look_at_shape(run, batch, changes)
-        report = self._apply(changes)
+        report = self.landing.apply(changes)
         self.seen.take_time(changes.newest)
         for code, (count, message) in changes.warnings.items():
             warn(run, self.stream.name, code, message, count=count)
@@ -329,27 +343,16 @@ class StreamExecution:
         external_id = "" if isinstance(payload, BadRow) else self.target.identify(payload)
         return external_id in ids or position in positions
 
-    def _apply(self, changes: Changes) -> Report:
-        if self.matcher.ledger is None:
-            return self.applier.apply(changes)
-        _imagine(self.matcher.ledger, self.stream.name, self.target, changes)
-        return Report(counts=changes.counts, rejections=changes.rejections)
-
     def _account(
         self, run: SyncRun, batch: Batch, changes: Changes, report: Report, *, pass_: Pass
     ) -> None:
         """Write counts, issues and the place of the next batch, in the batch's transaction."""
         name, place = self.stream.name, batch.end
         pass_.correct(report)
-        if pass_ is Pass.WAITING:
-            issues.forget(run, name, [position for _, position in report.landed])
-        else:
-            if self.heals:
-                issues.supersede(run, name, report.rejections)
-            issues.record(run, name, report.rejections)
-        if self.heals:
-            issues.resolve(run, name, report)
+        self._keep_issues(run, report, pass_=pass_)
         run.counts[name] = add_counts(run.counts.get(name, {}), report.counts)
+        if report.planned:
+            run.plan_counts = self._planned(run, report)
         if self.seen.total is not None:
             run.totals[name] = self.seen.total
         run.observed[name] = self.seen.as_json()
@@ -360,19 +363,48 @@ class StreamExecution:
             "read": place.read,
         }
         run.batch_number += 1
-        run.stalled_attempts = 0
-        run.save(
-            update_fields=[
-                "counts",
-                "totals",
-                "observed",
-                "warnings",
-                "cursor",
-                "batch_number",
-                "stalled_attempts",
-            ]
+        if not run.dry_run:  # which has to begin anew, however far it was
+            run.stalled_attempts = 0
+        self._keep(
+            run,
+            "counts",
+            "plan_counts",
+            "totals",
+            "observed",
+            "warnings",
+            "cursor",
+            "batch_number",
+            "stalled_attempts",
         )
         SyncRun.objects.filter(pk=run.pk).update(lease_until=lease_end())
+
+    def _planned(self, run: SyncRun, report: Report) -> dict[str, Any]:
+        return add_actions(run.plan_counts, self.stream.name, report.planned)
+
+    # -- what is kept of it ------------------------------------------------------------------
+
+    def _hold(self) -> SyncRun:
+        """The run, locked for this transaction."""
+        return self.lease.hold()
+
+    def _keep(self, run: SyncRun, *fields: str) -> None:
+        run.save(update_fields=fields)
+
+    def _keep_issues(self, run: SyncRun, report: Report, *, pass_: Pass) -> None:
+        name = self.stream.name
+        if pass_ is Pass.WAITING:
+            issues.forget(run, name, [position for _, position in report.landed])
+        else:
+            if self.heals:
+                issues.supersede(run, name, report.rejections)
+            issues.record(run, name, report.rejections)
+        if self.heals:
+            issues.resolve(run, name, report)
+
+    def _ask(self, absent: Absent, max_ratio: float) -> None:
+        issues.ask_about(self.run, self.stream.name, absent, max_ratio)
+
+    # -- afterwards --------------------------------------------------------------------------
 
     def _remember_waiting(self, changes: Changes) -> None:
         for item in changes.waiting:
@@ -393,6 +425,28 @@ class StreamExecution:
             self.attempt.progress(self.run, self.stream.name)
 
 
+class Rehearsal(StreamExecution):
+    """A stream read as in a dry run of which nothing is kept: only what it raises matters.
+
+    ``attempt`` has a copy of the run to count with, which is never saved.
+    """
+
+    def _hold(self) -> SyncRun:
+        run = self.attempt.run
+        run.cancel_requested = self.lease.hold().cancel_requested
+        return run
+
+    def _keep(self, run: SyncRun, *fields: str) -> None:
+        # The heart stops beating for a run whose batches do not come any more.
+        SyncRun.objects.filter(pk=run.pk).update(batch_number=F("batch_number") + 1)
+
+    def _keep_issues(self, run: SyncRun, report: Report, *, pass_: Pass) -> None:
+        pass
+
+    def _ask(self, absent: Absent, max_ratio: float) -> None:
+        pass
+
+
 def _rows_to_retry(run: SyncRun, stream: str) -> tuple[set[str], set[int]] | None:
     """The ids, and the positions of rows without one, that a retry is about; None for all."""
     if not run.is_retry:
@@ -400,17 +454,3 @@ def _rows_to_retry(run: SyncRun, stream: str) -> tuple[set[str], set[int]] | Non
     rejected = issues.to_retry(run).filter(stream=stream)
     rows: Sequence[tuple[str, Any]] = list(rejected.values_list("external_id", "position"))
     return {e for e, _ in rows if e}, {p for e, p in rows if not e and p is not None}
-
-
-def _imagine(ledger: Ledger, stream: str, target: Target, changes: Changes) -> None:
-    """Let a dry run's later batches see what this one would have done."""
-    outcomes = [(item.external_id, "changed") for item in (*changes.create, *changes.update)]
-    outcomes += [
-        (item.external_id, "skipped" if item.is_stale or item.is_left_alone else "unchanged")
-        for item in (*changes.relink, *changes.seen)
-    ]
-    ledger.note(
-        stream, [(external_id, outcome) for external_id, outcome in outcomes if external_id]
-    )
-    keys = [item.values.get(target.key) for item in changes.create]
-    ledger.take(target.label, [str(key) for key in keys if key is not None])

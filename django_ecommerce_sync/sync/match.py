@@ -6,7 +6,7 @@ A key that belongs to another record of the stream is a conflict, never a silent
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from operator import attrgetter
 from typing import Any
@@ -17,10 +17,10 @@ from ..conf import settings
 from ..exceptions import RecordError
 from ..feeds import BadRow, Payload, Stream
 from ..models import EmailKeyField, SyncLink
-from .changes import HELD, OLDER, PINNED, Changes, ChildRows, Item, Link
+from .changes import HELD, MERGED, OLDER, PINNED, Changes, ChildRows, Item, Link
 from .compare import compare_row, new_row, warnings_about
 from .digest import record_digest
-from .ledger import Ledger
+from .ledger import Imagined, Ledger
 from .met import Met
 from .ownership import Ownership
 from .references import References
@@ -74,12 +74,13 @@ class Matcher:
         self.settling = False
         self.links = Table(SyncLink, target.connection)
         self.writers = Writers()
-        #: Whether nothing is there yet to be matched: then the unique keys of the tables tell
-        #: as much as a look at them, and whoever catches their error looks from there on.
-        can_load = ledger is None and target.key_is_unique and not stream.save_rows
-        self.first_load = can_load and self._nothing_yet()
         self.digest = record_digest(stream, target.key, ownership.description)
         self.source_time = source_time(stream)
+        #: Whether nothing is there yet to be matched: then the unique keys of the tables tell
+        #: as much as a look at them, and whoever catches their error looks from there on.
+        #: They cannot tell an older copy from a newer one.
+        can_load = ledger is None and target.key_is_unique and not stream.save_rows
+        self.first_load = can_load and self.source_time is None and self._nothing_yet()
         key_field = target.model._meta.get_field(target.key)
         self.key_is_personal = isinstance(key_field, EmailKeyField)
 
@@ -239,8 +240,10 @@ class Matcher:
         links = {row[1]: Link(*row) for row in self._read_links(ids)}
         if self.source_time is not None:
             links = self._with_times(links)
+        if self.ledger is not None:
+            links |= self.ledger.links(self.stream.name, ids)
         alias, model = self.target.connection.alias, self.target.label
-        self.writers = writers_of(links.values(), alias, model=model, **self.place)
+        self.writers = writers_of(links.values(), alias, self.ledger, model=model, **self.place)
         for item in items:
             item.link = links.get(item.external_id)
             item.earlier = self._earlier(item)
@@ -258,10 +261,13 @@ class Matcher:
         }
 
     def _earlier(self, item: Item) -> str:
-        if self.ledger is not None:
-            return self.ledger.seen(self.stream.name, item.external_id) if item.external_id else ""
-        is_met = item.link is not None and self.met.has(item.link)
+        is_met = item.link is not None and self._is_met(item.link)
         return item.link.outcome_in(self.run) if item.link and is_met else ""
+
+    def _is_met(self, link: Link) -> bool:
+        if self.ledger is not None:
+            return self.ledger.has_met(self.stream.name, link.external_id)
+        return self.met.has(link)
 
     def _usable(self, items: Sequence[Item], changes: Changes) -> Iterator[Item]:
         """The records to look at further, last first: the last usable copy of an id wins.
@@ -276,6 +282,7 @@ class Matcher:
                 taken[item.external_id].repeated = True
                 continue
             if timed and item.is_stale:
+                item.skipped = OLDER
                 changes.count(item, "skipped")
                 changes.seen.append(item)
             elif self._may_be_overruled(item):
@@ -304,7 +311,8 @@ class Matcher:
             changes.seen.append(item)
             return
         # An empty digest asks for a comparison; nothing says that the record has changed.
-        changes.count(item, "skipped" if link.hash else "unchanged")
+        item.skipped = MERGED if link.hash else ""
+        changes.count(item, "skipped" if item.skipped else "unchanged")
         item.row = {self.target.table.pk.attname: link.object_id}
         changes.relink.append(item)
 
@@ -322,8 +330,6 @@ class Matcher:
         return item.link is not None and bool(item.link.repeats) and not self.settling
 
     def _is_settled(self, item: Item) -> bool:
-        if self.ledger is not None and item.earlier not in _NOT_APPLIED and not self.settling:
-            return True
         if item.link is None or item.link.hash != item.digest or self.full:
             return False
         if item.link.id in self.writers.standing_in or item.link.missing_since is not None:
@@ -359,15 +365,25 @@ class Matcher:
         if self.first_load:
             return
         mine = [item for item in items if item.link and item.link.model == self.target.label]
-        linked = {pk.to_python(item.link.object_id) for item in mine if item.link}
+        linked = {self._linked_pk(item.link) for item in mine if item.link}
         keys = {item.values[key] for item in items if item.values.get(key) is not None}
         owned = table.find((pk.attname,), key, sorted(keys), **self.target.scope)
-        wanted = sorted(linked | {pk.to_python(found) for (found,) in owned})
-        rows = table.select(lock=self.ledger is None, pk__in=wanted) if wanted else ()
+        stored = {number for number in linked if not isinstance(number, Imagined)}
+        wanted = sorted(stored | {pk.to_python(found) for (found,) in owned})
+        rows: Iterable[Row] = ()
+        if wanted:
+            rows = table.select(lock=self.ledger is None, pk__in=wanted)
+        if self.ledger is not None:
+            rows = self.ledger.over(self.target.label, pk.attname, rows, linked, keys)
         by_pk = {row[pk.attname]: row for row in rows}
         self._owners = {row[key]: row for row in by_pk.values() if row[key] is not None}
         for item in mine:
-            item.row = by_pk.get(pk.to_python(item.link.object_id)) if item.link else None
+            item.row = by_pk.get(self._linked_pk(item.link)) if item.link else None
+
+    def _linked_pk(self, link: Link) -> Any:
+        """The primary key a link points to, which may be one a dry run has imagined."""
+        number = link.object_id
+        return number if isinstance(number, Imagined) else self.target.table.pk.to_python(number)
 
     def _conflicts(self, items: Sequence[Item]) -> dict[int, RecordError]:
         """Errors by index: keys that belong to another record. Unlinked rows are adopted."""
@@ -395,8 +411,7 @@ class Matcher:
                     and item.row is None
                     and others.get(str(owner[pk]), item.external_id) == item.external_id
                 )
-                taken = value in claimed or self._is_imagined(item, value)
-                if taken or not (free or mine or adopted):
+                if value in claimed or not (free or mine or adopted):
                     rival = items[claimed[value]] if value in claimed else None
                     errors[index] = self._conflict(item, owner, rival)
                     settled = False
@@ -424,24 +439,21 @@ class Matcher:
             model=self.target.label,
             object_id__in=sorted(wanted),
         )
-        return dict(links.values_list("object_id", "external_id"))
-
-    def _is_imagined(self, item: Item, key: Any) -> bool:
-        """Whether an earlier batch of this dry run would have created a row with that key."""
-        return (
-            self.ledger is not None
-            and item.row is None
-            and self.ledger.is_taken(self.target.label, str(key))
-        )
+        found = dict(links.values_list("object_id", "external_id"))
+        if self.ledger is not None:
+            found |= self.ledger.records(self.stream.name, self.target.label, wanted)
+        return found
 
     def _conflict(self, item: Item, owner: Row | None, rival: Item | None) -> RecordError:
         """The error that names both sides: rows by primary key, records by position."""
         pk, key = self.target.table.pk.attname, self.target.key
-        own = f"The record is row {item.row[pk]}" if item.row else "The record is new"
+        own = "The record is new"
+        if item.row is not None and not isinstance(item.row[pk], Imagined):
+            own = f"The record is row {item.row[pk]}"
         whose = "an earlier record of this feed"
         if rival is not None:
             whose = f"record {rival.position} of this feed"
-        elif owner is not None:
+        elif owner is not None and not isinstance(owner[pk], Imagined):
             whose = f"row {owner[pk]}, which is another record of this feed"
         return RecordError(
             "identity_conflict",
@@ -459,14 +471,27 @@ class Matcher:
         """Read the stored child rows of the records that have a row, by position."""
         pk = self.target.table.pk.attname
         parents = {item.row[pk]: item for item in items if item.row}
-        if not parents:
-            return
         for name, child in self.target.children.items():
             table = child.table(self.target.connection)
-            rows = table.select(lock=False, **{f"{child.parent_attribute}__in": sorted(parents)})
+            stored = sorted(parents.keys() - self._imagined_children(name, parents))
+            if not stored:
+                continue
+            rows = table.select(lock=False, **{f"{child.parent_attribute}__in": stored})
             for row in sorted(rows, key=lambda row: row[child.position]):
                 item = parents[row[child.parent_attribute]]
                 item.children.setdefault(name, ChildRows([], [])).stored.append(row)
+
+    def _imagined_children(self, name: str, parents: Mapping[Any, Item]) -> set[Any]:
+        """Give rows their child rows as a dry run imagines them; the rows that have such."""
+        if self.ledger is None:
+            return set()
+        known = {pk: self.ledger.row(self.target.label, pk) for pk in parents}
+        found = {
+            pk: row.children[name] for pk, row in known.items() if row and name in row.children
+        }
+        for pk, stored in found.items():
+            parents[pk].children[name] = ChildRows([], list(stored))
+        return found.keys() | {pk for pk in parents if isinstance(pk, Imagined)}
 
     # -- decisions ---------------------------------------------------------------------------
 
@@ -496,8 +521,10 @@ class Matcher:
             changes.update.append(item)
             changes.count(item, "updated")
         else:
+            if item.is_left_alone:
+                item.skipped = PINNED if PINNED in item.held.values() else OLDER
             changes.relink.append(item)
-            changes.count(item, "skipped" if item.is_left_alone else "unchanged")
+            changes.count(item, "skipped" if item.skipped else "unchanged")
 
     def _leave_alone(self, item: Item, changes: Changes) -> None:
         """Note that a row does without some of the record's news."""

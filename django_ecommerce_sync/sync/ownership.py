@@ -21,7 +21,8 @@ from ..exceptions import ConfigurationError
 from ..feeds import Policy, Stream, get_feed
 from ..feeds.source import did_you_mean
 from ..models import MoneyField, SyncLink
-from .changes import OLDER, PINNED, POLICY, PRIORITY, Item
+from .changes import OLDER, PINNED, POLICY, PRIORITY, Item, Link
+from .ledger import Ledger
 from .table import Row
 from .target import Target
 
@@ -47,8 +48,12 @@ class Fellow:
 class Ownership:
     """Holds back what one stream's records may not write."""
 
-    def __init__(self, stream: Stream, target: Target, feed: str) -> None:
+    def __init__(
+        self, stream: Stream, target: Target, feed: str, ledger: Ledger | None = None
+    ) -> None:
+        """``ledger`` is that of a dry run."""
         self.stream = stream
+        self.ledger = ledger
         self.target = target
         self.feed = feed
         fields: Sequence[Field[Any, Any]] = target.model._meta.concrete_fields
@@ -132,20 +137,40 @@ class Ownership:
         self, pks: Collection[str]
     ) -> Iterator[tuple[str, Fellow, frozenset[str], datetime | None]]:
         """The records of rivals that are these rows, but for those their feed has no more."""
-        if not pks:
-            return
-        # A record that came with a merged row speaks for nothing: see ``writers``.
-        links = SyncLink.objects.using(self.target.connection.alias).filter(
-            model=self.target.label,
-            object_id__in=sorted(pks),
-            merged_row=None,
-            missing_since=None,
-        )
-        names = ("object_id", "feed", "stream", "lacks", "source_updated_at")
-        for pk, feed, stream, lacks, moment in links.values_list(*names):
+        for (feed, stream, _), link in self._links(pks).items():
             fellow = self._rivals.get((feed, stream))
-            if fellow is not None:
-                yield pk, fellow, frozenset(lacks.split()), moment
+            # A record that came with a merged row speaks for nothing: see ``writers``.
+            if fellow and link.merged_row is None and link.missing_since is None:
+                lacks = frozenset((link.lacks or "").split())
+                yield link.object_id, fellow, lacks, link.source_updated_at
+
+    def _links(self, pks: Collection[str]) -> dict[tuple[str, str, str], Link]:
+        """The links to these rows by feed, stream and external id."""
+        if not pks:
+            return {}
+        stored = SyncLink.objects.using(self.target.connection.alias).filter(
+            model=self.target.label, object_id__in=sorted(pks)
+        )
+        found = stored.values_list("feed", "stream", *Link._fields)
+        links = {(feed, stream, link[1]): Link(*link) for feed, stream, *link in found}
+        return links if self.ledger is None else self._imagined(self.ledger, links, pks)
+
+    def _imagined(
+        self, ledger: Ledger, links: dict[tuple[str, str, str], Link], pks: Collection[str]
+    ) -> dict[tuple[str, str, str], Link]:
+        """Links as a dry run of this feed would have left them by now."""
+        known = dict(links)
+        for place, link in links.items():
+            if ledger.is_missing(link.id):
+                known[place] = link._replace(missing_since=link.first_run)
+        for pk in pks:
+            for stream, link in ledger.holders(self.target.label, pk):
+                place = (self.feed, stream, link.external_id)
+                if link.lacks is None and place in links:
+                    link = link._replace(lacks=links[place].lacks)
+                if ledger.has_met(stream, link.external_id):
+                    known[place] = link
+        return known
 
     def _rank(self, fellow: Fellow, moment: datetime | None, item: Item) -> str:
         """Why a fellow's record goes before the item; "" if it does not."""

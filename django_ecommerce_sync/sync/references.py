@@ -17,8 +17,6 @@ from .ledger import Ledger
 from .table import Row
 from .target import ChildTarget, Target
 
-#: The primary key a dry run gives to a row that an earlier batch would have created.
-IMAGINED = object()
 Found = dict[Reference, Row]
 
 
@@ -141,13 +139,30 @@ class References:
             by_key = {row[key]: row for row in named}
             found.update({ref: by_key[text] for ref, text in keys.items() if text in by_key})
         if self.ledger is not None:
-            label = model._meta.label_lower
-            for ref in references - found.keys():
-                if self.ledger.seen(ref.stream, self._external_id(ref)) or self.ledger.is_taken(
-                    label, keys.get(ref, "")
-                ):
-                    found[ref] = {"pk": IMAGINED, **dict.fromkeys(columns)}
+            for ref in references:
+                row = self._imagined(self.ledger, model, ref, found.get(ref), keys.get(ref))
+                if row is not None:
+                    found[ref] = {"pk": row[model._meta.pk.attname], **{c: row[c] for c in columns}}
         return found
+
+    def _imagined(
+        self,
+        ledger: Ledger,
+        model: type[models.Model],
+        ref: Reference,
+        found: Row | None,
+        key: str | None,
+    ) -> Row | None:
+        """The row a reference would lead to by now, where a dry run knows better than ``found``."""
+        label = model._meta.label_lower
+        link = ledger.link(ref.stream, self._external_id(ref)) if ref.external_id else None
+        if link is not None and link.model == label:
+            imagined = ledger.row(label, link.object_id)
+        elif found is not None:
+            imagined = ledger.row(label, found["pk"])
+        else:
+            imagined = ledger.owner(label, key) if key else None
+        return imagined.row if imagined else None
 
     def _links(
         self, alias: str, model: type[models.Model], references: Iterable[Reference]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..exceptions import RecordError
-from ..models import COUNTS
+from ..models import COUNTS, PlannedAction
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +33,21 @@ class Report:
     updated: dict[Any, tuple[str, ...]] = field(default_factory=dict)
     #: External ids and positions of the records that are in the database now.
     landed: list[tuple[str, int]] = field(default_factory=list)
+    #: Where there is a plan, how many rows of it the batch is about, by action.
+    planned: Counter[str] = field(default_factory=Counter)
 
 
 def add_counts(total: Mapping[str, int], batch: Mapping[str, int]) -> dict[str, int]:
     """Both together, every count named, in the order they are reported."""
     return {name: total.get(name, 0) + batch.get(name, 0) for name in COUNTS}
+
+
+def add_actions(
+    total: Mapping[str, Mapping[str, int]], stream: str, batch: Mapping[str, int]
+) -> dict[str, Any]:
+    """The planned changes of all streams with those of one stream's batch, without zeros."""
+    before = total.get(stream, {})
+    counts = {name: before.get(name, 0) + batch.get(name, 0) for name in PlannedAction.values}
+    found = {name: count for name, count in counts.items() if count}
+    others = {name: counts for name, counts in total.items() if name != stream}
+    return {**others, stream: found} if found else others

@@ -6,26 +6,31 @@ import gc
 import logging
 import math
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from time import monotonic
+from typing import Any
 
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db import DatabaseError, connection, transaction
 
 from .. import signals
 from ..conf import settings
-from ..exceptions import ConfigurationError, FeedError, LeaseLost
+from ..exceptions import ConfigurationError, FeedError, LeaseLost, PlanRefused
 from ..feeds import Stream, get_feed
 from ..feeds.redaction import redacted
 from ..models import ACTIVE, MetLinks, RunStatus, SyncRun
+from . import plans
+from .apply import Applier
 from .batches import Place
 from .continuity import Continuity
 from .digest import reading_digest
-from .execution import Attempt, Cancelled, Paused, Progress, StreamExecution
+from .execution import Attempt, Cancelled, Paused, Progress, Rehearsal, StreamExecution
 from .faults import code_of, is_away, tried_again
 from .heartbeat import Heartbeat
+from .imagination import Imagination
+from .landing import Landing
 from .lease import DatabaseNow, Lease, acquire
 from .ledger import Ledger
 from .match import Matcher
@@ -65,13 +70,14 @@ def _execute(
     if taken is None:
         return SyncRun.objects.get(pk=run_id)
     run, lease = taken
-    signals.tell(signals.sync_started, SyncRun, run=run)
+    if not run.dry_run:
+        signals.tell(signals.sync_started, SyncRun, run=run)
     with _collector_spared(), Heartbeat(lease):
         status, code, message = _outcome(run, lease, progress, pause, deadline)
     if status not in ACTIVE:
         tried_again(partial(_finish, lease, status, code, message))
     tried_again(run.refresh_from_db)
-    if not run.is_active:
+    if not (run.is_active or run.dry_run):
         signals.tell(signals.sync_finished, SyncRun, run=run)
     return run
 
@@ -118,7 +124,7 @@ def _outcome(
     except LeaseLost as error:
         logger.warning("%s", error)
         return RunStatus.RUNNING, "", ""
-    except FeedError as error:
+    except (FeedError, PlanRefused) as error:
         return RunStatus.FAILED, error.code, error.message
     except ConfigurationError as error:
         return RunStatus.FAILED, "configuration", str(error)
@@ -179,35 +185,84 @@ class Execution:
 
     def go(self) -> None:
         """Bring every stream of the run into the database, from where the run left off."""
-        run, feed = self.attempt.run, self.attempt.feed
-        ledger = Ledger() if run.dry_run else None
+        run = self.attempt.run
+        if run.dry_run:
+            self._begin_anew()
+            with Ledger() as ledger:
+                self._go(StreamExecution, self.attempt, ledger)
+            return
+        if run.planned:
+            self._rehearse()
+        self._go(StreamExecution, self.attempt, None)
+
+    def _begin_anew(self) -> None:
+        """What a dry run had imagined is gone with its worker: it cannot go on in the middle."""
+        with transaction.atomic():
+            run = self.attempt.lease.hold()
+            run.issues.all().delete()
+            plans.forget(run)
+            run.counts, run.totals, run.observed, run.plan_counts = {}, {}, {}, {}
+            run.cursor, run.warnings = {}, []
+            run.save()
+        self.attempt.run = run
+
+    def _rehearse(self) -> None:
+        """Make the plan anew, before anything is written; raises ``PlanRefused``."""
+        run = self.attempt.run
+        if run.plan is None:
+            raise PlanRefused("plan_gone", "The plan that was to be applied has been deleted.")
+        if run.cursor:  # an attempt before this one has begun to write
+            return
+        with Ledger() as ledger:
+            self._go(Rehearsal, self.attempt.rehearsal(), ledger)
+        with transaction.atomic():
+            self.attempt.run = self.attempt.lease.hold()  # its batches were counted on
+
+    def _go(
+        self, execution: type[StreamExecution], attempt: Attempt, ledger: Ledger | None
+    ) -> None:
+        run, feed = attempt.run, attempt.feed
         by_key = {s.name: Target(s, run.feed) for s in feed.streams if not s.external_id}
         references = References(run.feed, by_key, ledger)
-        try:
-            for stream, place in self._remaining():
-                target = self.targets[stream.name]
-                ownership = Ownership(stream, target, run.feed)
-                mapping = reading_digest(feed, stream, target.key, ownership.description)
-                continuity = Continuity(run, feed, stream, mapping)
-                matcher = Matcher(
-                    stream,
-                    target,
-                    references,
-                    ownership,
-                    feed=run.feed,
-                    run=run.pk,
-                    full=run.full,
-                    ledger=ledger,
-                    met=Met(run.pk, stream.name, target.connection),
-                )
-                StreamExecution(self.attempt, continuity, matcher).go(place)
-        finally:
-            if ledger is not None:
-                ledger.close()
+        for stream, place in self._remaining(run.cursor):
+            target = self.targets[stream.name]
+            ownership = Ownership(stream, target, run.feed, ledger)
+            mapping = reading_digest(feed, stream, target.key, ownership.description)
+            continuity = Continuity(run, feed, stream, mapping)
+            matcher = Matcher(
+                stream,
+                target,
+                references,
+                ownership,
+                feed=run.feed,
+                run=run.pk,
+                full=run.full,
+                ledger=ledger,
+                met=Met(run.pk, stream.name, target.connection),
+            )
+            # What the tables' unique keys would tell, a plan has been told by matching.
+            matcher.first_load &= not run.planned
+            landing = self._landing(run, matcher, ledger)
+            execution(attempt, continuity, matcher, landing).go(place)
 
-    def _remaining(self) -> Iterator[tuple[Stream, Place]]:
+    def _landing(self, run: SyncRun, matcher: Matcher, ledger: Ledger | None) -> Landing:
+        """What becomes of one stream's changes."""
+        target, stream = matcher.target, matcher.stream.name
+        place = {"feed": run.feed, "stream": stream, "run": run.pk}
+        landing: Landing = Applier(target, matcher.met, **place)
+        if ledger is not None:
+            landing = Imagination(target, ledger, **place)
+        if not run.planned:
+            return landing
+        seal = plans.seal_of(run.plan_id or run.pk)
+        personal = matcher.key_is_personal
+        decisions = plans.Decisions(target, stream, seal, key_is_personal=personal)
+        if run.plan_id is None:
+            return plans.Planner(landing, decisions, run)
+        return plans.Comparison(landing, decisions, run, ledger)
+
+    def _remaining(self, cursor: Mapping[str, Any]) -> Iterator[tuple[Stream, Place]]:
         """The streams still to do, the first one perhaps from its middle."""
-        cursor = self.attempt.run.cursor
         names = [stream.name for stream in self.streams]
         begun = names.index(cursor["stream"]) if cursor.get("stream") in names else 0
         for index, stream in enumerate(self.streams[begun:]):

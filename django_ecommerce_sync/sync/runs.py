@@ -23,9 +23,9 @@ from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
 from ..conf import settings
-from ..exceptions import ConfigurationError
+from ..exceptions import AlreadyRunning, ConfigurationError, PlanRefused
 from ..feeds import get_feed
-from ..models import RunStatus, SyncRun, SyncSchedule
+from ..models import ACTIVE, RunStatus, SyncRun, SyncSchedule
 from ..signals import sync_finished
 from .lease import DatabaseNow, unattended, waiting
 from .retries import retry_arrived
@@ -55,10 +55,13 @@ def request_run(
     since: datetime | None = None,
     limit: int | None = None,
     allow_shrink: bool = False,
+    plan: bool = False,
     trigger: str = "cli",
     requested_by: Any = None,
 ) -> tuple[SyncRun, bool]:
     """A new queued run of ``feed`` and True, or the run that is active already and False.
+
+    ``plan`` asks for a dry run whose plan is kept, to be looked at and applied later.
 
     Raises FeedNotFound or ConfigurationError for a name that does not exist.
     """
@@ -68,7 +71,8 @@ def request_run(
     wish = SyncRun(
         feed=feed,
         streams=list(streams),
-        dry_run=dry_run,
+        dry_run=dry_run or plan,
+        planned=plan,
         full=full,
         since=since,
         limit=limit,
@@ -77,6 +81,50 @@ def request_run(
         requested_by=requested_by,
     )
     return queue(wish)
+
+
+def apply_plan(
+    plan: SyncRun, *, trigger: str = "cli", requested_by: Any = None
+) -> tuple[SyncRun, bool]:
+    """A new queued run that does exactly what ``plan`` says, or nothing if that cannot be.
+
+    Raises PlanRefused for a run whose plan is not complete or was applied before, and
+    AlreadyRunning if another run of the feed is active.
+    """
+    check_plan(plan)
+    with get_feed(plan.feed):
+        pass
+    wish = SyncRun(
+        feed=plan.feed,
+        streams=plan.streams,
+        planned=True,
+        plan=plan,
+        full=plan.full,
+        since=plan.since,
+        limit=plan.limit,
+        allow_shrink=plan.allow_shrink,
+        trigger=trigger,
+        requested_by=requested_by,
+    )
+    run, new = queue(wish)
+    if run.plan_id != plan.pk:
+        raise AlreadyRunning(run.feed, run.pk)
+    return run, new
+
+
+def check_plan(plan: SyncRun) -> None:
+    """Raise PlanRefused for what is no plan, no complete one, or was applied before."""
+    if not plan.has_plan:
+        raise PlanRefused("no_plan", f"Run {plan.pk} keeps no plan; only a planned dry run does.")
+    if plan.is_active:
+        raise PlanRefused("plan_unfinished", f"The plan of run {plan.pk} is not finished yet.")
+    if plan.status not in (RunStatus.SUCCEEDED, RunStatus.PARTIAL):
+        said = f"Run {plan.pk} is {plan.status}, so its plan is not complete; make a new one."
+        raise PlanRefused("plan_unfinished", said)
+    for run in plan.applications.exclude(status__in=ACTIVE).order_by("pk"):
+        if run.cursor:  # something has landed
+            said = f"The plan of run {plan.pk} was applied by run {run.pk}; make a new one."
+            raise PlanRefused("plan_applied", said)
 
 
 def cancel(run: SyncRun) -> SyncRun:

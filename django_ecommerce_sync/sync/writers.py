@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from ..models import SyncLink
 from .changes import Link
+from .ledger import Ledger
 
 
 class Writers(NamedTuple):
@@ -23,7 +24,7 @@ class Writers(NamedTuple):
     standing_in: frozenset[int] = frozenset()
 
 
-def writers_of(links: Collection[Link], alias: str, **place: Any) -> Writers:
+def writers_of(links: Collection[Link], alias: str, ledger: Ledger | None, **place: Any) -> Writers:
     """What becomes of the records of a batch; ``place`` is feed, stream and model of the links.
 
     Costs nothing where no link of the batch came with a merged row.
@@ -36,9 +37,10 @@ def writers_of(links: Collection[Link], alias: str, **place: Any) -> Writers:
         **place, object_id__in=sorted({link.object_id for link in moved})
     )
     order: dict[str, list[tuple[bool, int]]] = defaultdict(list)
-    columns = ("pk", "object_id", "merged_row", "missing_since")
-    for pk, object_id, merged_row, missing_since in known.values_list(*columns):
-        if pk in here or missing_since is None:
+    columns = ("pk", "external_id", "object_id", "merged_row", "missing_since")
+    for pk, external_id, object_id, merged_row, missing_since in known.values_list(*columns):
+        is_back = ledger is not None and ledger.has_met(place["stream"], external_id)
+        if pk in here or missing_since is None or is_back:
             order[object_id].append((merged_row is not None, pk))
     writing = {min(records)[1] for records in order.values()}
     ids = {link.id for link in moved}

@@ -131,6 +131,20 @@ def test_a_run_whose_worker_died_is_resumed_at_its_cursor(settings, monkeypatch)
 
 
 @pytest.mark.django_db(transaction=True)
+def test_a_dry_run_whose_worker_died_begins_anew(shop, monkeypatch):
+    shop.batch_size = 2
+    shop.rows = {"products": [product(1, price="x"), *map(product, (2, 3, 4, 5)), product(2)]}
+    shop.configure()
+    run, _ = request_run("shop", dry_run=True)
+    crash(run.pk, 3, monkeypatch)
+    expire(run)
+    run = execute(run.pk)
+    assert (run.status, run.attempts, run.issues.count()) == ("partial", 2, 1)
+    counts = {name: count for name, count in run.counts_of("products").items() if count}
+    assert counts == {"read": 6, "created": 4, "duplicate": 1, "rejected": 1}
+
+
+@pytest.mark.django_db(transaction=True)
 def test_a_worker_that_was_overtaken_writes_nothing(settings):
     feed_of(settings, Cut)
     run, _ = request_run("shop")
@@ -221,11 +235,17 @@ def test_a_dry_run_tells_the_same_counts_and_leaves_no_trace(shop):
         "orders": orders,
     }
     sent = []
-    batch_synced.connect(lambda **kwargs: sent.append(kwargs), weak=False, dispatch_uid="dry")
+
+    def listen(**kwargs):
+        sent.append(kwargs)
+
+    for signal in (sync_started, batch_synced, sync_finished):
+        signal.connect(listen)
     try:
         dry = shop.sync(dry_run=True)
     finally:
-        batch_synced.disconnect(dispatch_uid="dry")
+        for signal in (sync_started, batch_synced, sync_finished):
+            signal.disconnect(listen)
     assert Product.objects.count() == SyncLink.objects.count() == len(sent) == 0
     real = shop.sync()
     assert dry.counts == real.counts

@@ -6,6 +6,7 @@ from .problems import ProblemSerializer
 from .products import ProductSerializer
 from .runs import (
     IssueGroupSerializer,
+    PlannedChangeSerializer,
     RefreshResponseSerializer,
     RefreshSerializer,
     RetrySerializer,
@@ -24,6 +25,7 @@ __all__ = [
     "IssueGroupSerializer",
     "OrderEventSerializer",
     "OrderSerializer",
+    "PlannedChangeSerializer",
     "ProblemSerializer",
     "ProductSerializer",
     "RefreshResponseSerializer",

@@ -11,7 +11,7 @@ from drf_spectacular.utils import (
 )
 from rest_framework import serializers
 
-from ...models import COUNTS, RunStatus, SyncIssue, SyncRun
+from ...models import COUNTS, PlannedAction, PlannedChange, RunStatus, SyncIssue, SyncRun
 from ...sync import MAX_CHOSEN
 from ..fields import ChoiceField
 from .base import ModelSerializer, OptionsSerializer
@@ -50,6 +50,19 @@ _CHOICE_SCHEMA = {
     },
     "example": {},
 }
+_ACTIONS_SCHEMA = {
+    "type": ["object", "null"],
+    "additionalProperties": {
+        "type": "object",
+        "properties": {name: {"type": "integer"} for name in PlannedAction.values},
+    },
+    "example": {"products": {"create": 2, "update": 1}},
+}
+_CHANGES_SCHEMA = {
+    "type": "object",
+    "additionalProperties": {"type": "array", "minItems": 2, "maxItems": 2},
+    "example": {"price": ["5.0000", "6.0000"]},
+}
 _STREAMS_SCHEMA = {"type": "array", "items": {"type": "string"}}
 
 
@@ -65,6 +78,14 @@ class SyncRunSerializer(ModelSerializer[SyncRun]):
 
     streams = serializers.SerializerMethodField(help_text="Empty: all streams of the feed.")
     counts = serializers.SerializerMethodField(help_text="What became of the records, by stream.")
+    planned = serializers.BooleanField(
+        read_only=True,
+        help_text="A dry run: its plan is kept. Any other: it does what the run `plan` planned.",
+    )
+    plan_counts = serializers.SerializerMethodField(
+        help_text="Rows of the plan by stream and action, or those carried out so far; "
+        "null: there is no plan."
+    )
     totals = serializers.SerializerMethodField(help_text="Rows announced by the source, by stream.")
     progress = serializers.SerializerMethodField(
         help_text="Between 0 and 1; null while nobody can tell."
@@ -96,6 +117,9 @@ class SyncRunSerializer(ModelSerializer[SyncRun]):
             "requested_by",
             "retry_of",
             "retry_choice",
+            "planned",
+            "plan",
+            "plan_counts",
             "counts",
             "totals",
             "progress",
@@ -119,6 +143,10 @@ class SyncRunSerializer(ModelSerializer[SyncRun]):
     @extend_schema_field(_COUNTS_SCHEMA)
     def get_counts(self, run: SyncRun) -> Any:
         return run.counts
+
+    @extend_schema_field(_ACTIONS_SCHEMA)
+    def get_plan_counts(self, run: SyncRun) -> Any:
+        return run.plan_counts if run.planned else None
 
     @extend_schema_field(_TOTALS_SCHEMA)
     def get_totals(self, run: SyncRun) -> Any:
@@ -197,6 +225,34 @@ class IssueGroupSerializer(serializers.Serializer[Any]):
     example = IssueExampleSerializer()
 
 
+class PlannedChangeSerializer(ModelSerializer[PlannedChange]):
+    """What a run would do about one record."""
+
+    changes = serializers.SerializerMethodField(
+        help_text="`{field: [old, new]}`; both null: the values are personal and were not kept."
+    )
+
+    class Meta:
+        model = PlannedChange
+        fields = (
+            "id",
+            "stream",
+            "position",
+            "action",
+            "key",
+            "external_id",
+            "model",
+            "object_id",
+            "reason",
+            "changes",
+        )
+        read_only_fields = fields
+
+    @extend_schema_field(_CHANGES_SCHEMA)
+    def get_changes(self, change: PlannedChange) -> Any:
+        return change.changes
+
+
 class NamesField(serializers.ListField):
     """A list of names; left out rather than empty."""
 
@@ -207,7 +263,10 @@ class NamesField(serializers.ListField):
 
 
 @extend_schema_serializer(
-    examples=[OpenApiExample("Only look", request_only=True, value={"dry_run": True})]
+    examples=[
+        OpenApiExample("Only look", request_only=True, value={"dry_run": True}),
+        OpenApiExample("Plan", request_only=True, value={"feeds": ["shop"], "plan": True}),
+    ]
 )
 class RefreshSerializer(OptionsSerializer):
     """What to bring up to date. An empty object means every feed, every stream."""
@@ -216,6 +275,11 @@ class RefreshSerializer(OptionsSerializer):
     streams = NamesField(help_text="Left out: every stream of each feed.")
     full = serializers.BooleanField(required=False, default=False)
     dry_run = serializers.BooleanField(required=False, default=False)
+    plan = serializers.BooleanField(
+        required=False,
+        default=False,
+        help_text="A dry run whose plan is kept: look at it, then apply exactly that.",
+    )
 
 
 @extend_schema_serializer(

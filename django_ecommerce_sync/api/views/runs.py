@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
@@ -9,19 +10,20 @@ from django.db.models.functions import Coalesce
 from django.http import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiResponse
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse
 from rest_framework import mixins
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from ... import sync
-from ...exceptions import ConfigurationError, RetryRefused
-from ...models import SyncIssue, SyncRun
+from ...exceptions import AlreadyRunning, ConfigurationError, PlanRefused, RetryRefused
+from ...models import PlannedChange, SyncIssue, SyncRun
+from ...sync.plans import CSV_COLUMNS, csv_rows
 from ..conf import api_settings
-from ..exports import csv_response
-from ..filters import FieldFilter
-from ..filtersets import SyncIssueFilterSet, SyncRunFilterSet
+from ..exports import cells, csv_response
+from ..filters import FieldFilter, SearchFilter
+from ..filtersets import PlannedChangeFilterSet, SyncIssueFilterSet, SyncRunFilterSet
 from ..idempotency import idempotent
 from ..problems import Conflict, FieldProblem, InvalidBody
 from ..refresh import request_runs
@@ -29,6 +31,7 @@ from ..renderers import CSVRenderer, JSONRenderer
 from ..schema import operation
 from ..serializers import (
     IssueGroupSerializer,
+    PlannedChangeSerializer,
     RefreshResponseSerializer,
     RefreshSerializer,
     RetrySerializer,
@@ -81,12 +84,14 @@ class SyncRunView(mixins.ListModelMixin, mixins.RetrieveModelMixin, ModelView[Sy
     action_permissions: ClassVar = {
         "issues": SEE_ISSUES,
         "groups": SEE_ISSUES,
+        "plan": ["ecommerce_sync.view_syncrun", "ecommerce_sync.view_plannedchange"],
+        "apply": RUN_SYNC,
         "cancel": RUN_SYNC,
         "retry": RUN_SYNC,
     }
 
     def get_queryset(self) -> QuerySet[Any]:
-        if self.action == "issues":
+        if self.action in ("issues", "plan"):
             return super().get_queryset()
         issues = SyncIssue.objects.filter(run=OuterRef("pk")).order_by().values("run")
         count = Subquery(issues.annotate(n=Count("pk")).values("n"), output_field=IntegerField())
@@ -159,8 +164,8 @@ class SyncRunView(mixins.ListModelMixin, mixins.RetrieveModelMixin, ModelView[Sy
         if request.accepted_renderer.format == "csv":
             columns = SyncIssueSerializer.Meta.fields
             rows = issues[: api_settings.MAX_EXPORT_ROWS].values_list(*columns)
-            filename = f"run-{run.pk}-issues.csv"
-            return csv_response(columns, rows.iterator(chunk_size=2000), filename)
+            lines = cells(rows.iterator(chunk_size=2000))
+            return csv_response(columns, lines, f"run-{run.pk}-issues.csv")
         page = self.paginate_queryset(issues)
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
@@ -181,6 +186,82 @@ class SyncRunView(mixins.ListModelMixin, mixins.RetrieveModelMixin, ModelView[Sy
         page = self.paginate_queryset(groups)
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
+    @operation(
+        summary="List what a dry run would have changed",
+        responses={
+            (200, "application/json"): PlannedChangeSerializer(many=True),
+            (200, "text/csv"): OpenApiResponse(response=OpenApiTypes.STR),
+        },
+        examples=[
+            OpenApiExample(
+                "A new price",
+                response_only=True,
+                media_type="application/json",
+                value={
+                    "id": 41,
+                    "stream": "products",
+                    "position": 7,
+                    "action": "update",
+                    "key": "SK-7",
+                    "external_id": "7",
+                    "model": "ecommerce_sync.product",
+                    "object_id": "731",
+                    "reason": "",
+                    "changes": {"price": ["5.0000", "6.0000"]},
+                },
+            )
+        ],
+    )
+    @action(
+        detail=True,
+        queryset=PlannedChange.objects.order_by("id"),
+        serializer_class=PlannedChangeSerializer,
+        filterset_class=PlannedChangeFilterSet,
+        filter_backends=[FieldFilter, SearchFilter],
+        search_fields=("key", "external_id"),
+        renderer_classes=[JSONRenderer, CSVRenderer],
+    )
+    def plan(self, request: Request, pk: int) -> HttpResponseBase:
+        """What becomes of each record, as JSON in pages or as one CSV file.
+
+        Records that would be left alone are only counted. A run that keeps no plan has none
+        of them.
+        """
+        run = get_object_or_404(SyncRun, pk=pk)
+        changes: Any = self.filter_queryset(self.get_queryset().filter(run=run))
+        if request.accepted_renderer.format == "csv":
+            return csv_response(CSV_COLUMNS, _plan_lines(changes), f"run-{run.pk}-plan.csv")
+        page = self.paginate_queryset(changes)
+        return self.get_paginated_response(self.get_serializer(page, many=True).data)
+
+    @operation(
+        operation_id="sync_runs_apply",
+        summary="Apply a plan exactly",
+        request=None,
+        responses={202: SyncRunSerializer},
+    )
+    @action(detail=True, methods=["post"], throttle_classes=[RefreshThrottle])
+    def apply(self, request: Request, pk: int) -> Response:
+        """Queue a run that does exactly what this dry run has planned.
+
+        It fails with `plan_outdated`, before anything is written, if the feed or the rows have
+        changed since. 409 with a code for what cannot be applied: `no_plan`, `plan_unfinished`,
+        `plan_applied`, `already_running`.
+        """
+        try:
+            run, created = sync.apply_plan(
+                self.get_object(), trigger="api", requested_by=request.user
+            )
+        except PlanRefused as refusal:
+            raise Conflict(refusal.message, refusal.code) from refusal
+        except AlreadyRunning as error:
+            raise Conflict(str(error), "already_running") from error
+        except ConfigurationError as error:
+            raise Conflict(str(error), "feed_misconfigured") from error
+        if created:
+            sync.dispatch(run)
+        return self._accepted(self.get_queryset().get(pk=run.pk))
+
     def _accepted(self, run: SyncRun) -> Response:
         data = self.get_serializer(run).data
         return Response(data, status=202, headers={"Location": run_url(run, self.request)})
@@ -196,3 +277,8 @@ def _refusal(error: RetryRefused, choice: dict[str, Any]) -> InvalidBody | Confl
         for index, pk in enumerate(choice["issues"])
         if pk in unknown
     )
+
+
+def _plan_lines(changes: QuerySet[PlannedChange]) -> Iterator[list[Any]]:
+    for change in changes[: api_settings.MAX_EXPORT_ROWS].iterator(chunk_size=2000):
+        yield from csv_rows(change)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django.core.management.base import BaseCommand
@@ -33,6 +33,16 @@ class Console:
     def document(self, value: Any) -> None:
         """The result as the one JSON document on standard output."""
         self.out.write(json.dumps(value, indent=2, cls=DjangoJSONEncoder))
+
+    def long_document(self, head: Mapping[str, Any], name: str, rows: Iterable[Any]) -> None:
+        """An object whose last member is a list too long for the memory."""
+        start = json.dumps(head, indent=2, cls=DjangoJSONEncoder).removesuffix("\n}")
+        self.out.write(f'{start},\n  "{name}": [', ending="")
+        separator = "\n    "
+        for row in rows:
+            self.out.write(f"{separator}{json.dumps(row, cls=DjangoJSONEncoder)}", ending="")
+            separator = ",\n    "
+        self.out.write("\n  ]\n}")
 
     def table(self, header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
         """Columns as wide as they need to be, numbers to the right."""

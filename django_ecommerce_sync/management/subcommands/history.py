@@ -8,12 +8,13 @@ from typing import Any
 from django.db.models import QuerySet
 from django.utils.timezone import localtime
 
-from ...models import SyncRun
+from ...models import PlannedAction, SyncRun
 from ...sync import cancel, issue_groups
 from . import arguments
-from .base import Options, Subcommand, find_run
+from .base import Options, Subcommand, find_run, usage_error
 from .console import Cell, Console
 from .outcomes import OK, tell
+from .plans import show_plan
 
 
 class Runs(Subcommand):
@@ -38,13 +39,27 @@ class Runs(Subcommand):
 
 class Show(Subcommand):
     name = "show"
-    help = "Show one run in full."
+    help = "Show one run in full, or its plan."
+    formats = ("text", "json", "csv")
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         arguments.add_run(parser)
+        parser.add_argument(
+            "--plan", action="store_true", help="List what the dry run would have changed."
+        )
+        parser.add_argument(
+            "--action", choices=PlannedAction.values, help="With --plan: this action only."
+        )
+        parser.add_argument("--stream", metavar="STREAM", help="With --plan: this stream only.")
 
     def handle(self, console: Console, options: Options) -> int:
         run = find_run(options["run"])
+        if options["plan"]:
+            return show_plan(console, run, options)
+        if given := [name for name in ("action", "stream") if options[name]]:
+            raise usage_error(f"--{given[0]} selects from a plan; add --plan.")
+        if options["format"] == "csv":
+            raise usage_error("Only a plan can be had as CSV; add --plan.")
         if options["format"] == "json":
             console.document(shown(run))
         else:
@@ -92,6 +107,9 @@ def shown(run: SyncRun) -> dict[str, Any]:
         **{name.removesuffix("_id"): getattr(run, name) for name in names},
         "cancel_requested": run.cancel_requested,
         "warnings": run.warnings,
+        "planned": run.planned,
+        "plan": run.plan_id,
+        "plan_counts": run.plan_counts,
         "rejects": [group.as_dict() for group in issue_groups(run)],
     }
 
@@ -112,4 +130,5 @@ def sum_of(run: SyncRun, count: str) -> int:
 def requested(run: SyncRun) -> str:
     """How the run came about."""
     who = f" by {run.requested_by}" if run.requested_by else ""
-    return f"requested {localtime(run.created_at):%Y-%m-%d %H:%M:%S} from {run.trigger}{who}"
+    plan = f", applies the plan of run {run.plan_id}" if run.plan_id else ""
+    return f"requested {localtime(run.created_at):%Y-%m-%d %H:%M:%S} from {run.trigger}{who}{plan}"

@@ -58,6 +58,8 @@ def tell(console: Console, run: SyncRun) -> None:
     if run.error_code:
         console.line(console.style.ERROR(f"{run.error_code}: {printable(run.error)}"))
     tell_rejects(console, run)
+    if run.has_plan:
+        console.line(f"  its plan: manage.py ecommerce_sync show {run.pk} --plan")
     for warning in run.warnings:
         times = f"{warning['count']} × " if warning["count"] > 1 else ""
         text = f"  {times}{warning['stream']}: {warning['message']}"

@@ -11,7 +11,15 @@ from django.db.models import Max
 from django.utils import timezone
 
 from ...conf import settings
-from ...models import ACTIVE, IdempotencyKey, RevokedToken, RunStatus, SyncIssue, SyncRun
+from ...models import (
+    ACTIVE,
+    IdempotencyKey,
+    PlannedChange,
+    RevokedToken,
+    RunStatus,
+    SyncIssue,
+    SyncRun,
+)
 from ...sync import merging
 from ...sync.history import forget
 from . import arguments
@@ -41,6 +49,7 @@ class Prune(Subcommand):
     def handle(self, console: Console, options: Options) -> int:
         days = options["days"] or settings.KEEP_RUNS_DAYS
         old = finished_before(days).exclude(pk__in=last_successful())
+        planned = delete(PlannedChange.objects.filter(run__in=old))
         issues = delete(SyncIssue.objects.filter(run__in=old))
         runs = delete(old)
         for model in (RevokedToken, IdempotencyKey):
@@ -48,10 +57,12 @@ class Prune(Subcommand):
         forget(timezone.now() - timedelta(days=settings.KEEP_CHANGES_DAYS))
         merges = merging.expire(days_ago(settings.KEEP_MERGES_DAYS))
         if options["format"] == "json":
-            console.document({"runs": runs, "issues": issues, "days": days, "merges": merges})
+            deleted = {"runs": runs, "issues": issues, "planned_changes": planned}
+            console.document({**deleted, "days": days, "merges": merges})
         else:
             console.line(
-                f"Deleted {runs} runs older than {days} days, with {issues} rejected rows."
+                f"Deleted {runs} runs older than {days} days, with {issues} rejected rows "
+                f"and {planned} planned changes."
             )
             console.line(
                 f"{merges} merges older than {settings.KEEP_MERGES_DAYS} days can no longer be "
@@ -61,8 +72,11 @@ class Prune(Subcommand):
 
 
 def finished_before(days: int) -> models.QuerySet[SyncRun]:
-    """Runs that ended more than ``days`` days ago."""
-    return SyncRun.objects.exclude(status__in=ACTIVE).filter(finished_at__lt=days_ago(days))
+    """Runs that ended more than ``days`` days ago, but for plans that are being applied."""
+    applying = SyncRun.objects.filter(status__in=ACTIVE, plan__isnull=False)
+    in_use = [run.plan_id for run in applying if run.plan_id]
+    ended = SyncRun.objects.exclude(status__in=ACTIVE).filter(finished_at__lt=days_ago(days))
+    return ended.exclude(pk__in=in_use)
 
 
 def days_ago(days: int) -> datetime:

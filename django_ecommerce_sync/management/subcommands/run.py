@@ -9,15 +9,24 @@ from collections.abc import Iterable, Sequence
 from django.core.management.base import CommandError
 
 from ...conf import settings
-from ...exceptions import ConfigurationError, FeedNotFound, RetryRefused
+from ...exceptions import (
+    AlreadyRunning,
+    ConfigurationError,
+    FeedNotFound,
+    PlanRefused,
+    RetryRefused,
+)
 from ...feeds import FeedSource, get_feed
 from ...models import RunStatus, SyncRun
-from ...sync import dispatch, execute, request_run, retry
+from ...sync import apply_plan, dispatch, execute, request_run, retry
 from . import arguments
 from .base import Options, Subcommand, await_threads, find_run, usage_error
 from .console import Console
 from .outcomes import OK, RUNNING, exit_code, tell, worst
 from .progress import Bars
+
+#: What a run is asked for, beside its streams.
+_WISHES = ("full", "since", "limit", "allow_shrink")
 
 
 class Run(Subcommand):
@@ -34,7 +43,19 @@ class Run(Subcommand):
             default=[],
             help="Sync these streams only (separated by blanks or commas).",
         )
-        parser.add_argument("--dry-run", action="store_true", help="Count, but write nothing.")
+        dry = parser.add_mutually_exclusive_group()
+        dry.add_argument("--dry-run", action="store_true", help="Count, but write nothing.")
+        dry.add_argument(
+            "--plan",
+            action="store_true",
+            help="A dry run whose plan is kept: 'show RUN --plan' lists it, '--apply RUN' does it.",
+        )
+        dry.add_argument(
+            "--apply",
+            type=arguments.positive,
+            metavar="RUN",
+            help="Do exactly what the plan of that run says, or nothing if that cannot be.",
+        )
         window = parser.add_mutually_exclusive_group()
         window.add_argument(
             "--since",
@@ -54,11 +75,30 @@ class Run(Subcommand):
         arguments.add_execution(parser)
 
     def handle(self, console: Console, options: Options) -> int:
-        names = ("dry_run", "full", "since", "limit", "allow_shrink")
-        wanted = {name: options[name] for name in names}
-        plan = planned(options["feed"], split(options["only"]))
-        requested = (request_run(feed, streams=streams, **wanted) for feed, streams in plan)
+        if options["apply"]:
+            return self._apply(console, options)
+        wanted = {name: options[name] for name in (*_WISHES, "dry_run", "plan")}
+        chosen = selected(options["feed"], split(options["only"]))
+        requested = (request_run(feed, streams=streams, **wanted) for feed, streams in chosen)
         return carry_out(console, requested, options)
+
+    def _apply(self, console: Console, options: Options) -> int:
+        """A plan knows its feed and its wishes; nothing can be added to them."""
+        if added := [name for name in ("feed", "only", *_WISHES) if options[name]]:
+            name = "a FEED" if added[0] == "feed" else f"--{added[0].replace('_', '-')}"
+            raise usage_error(f"--apply does what the plan says; {name} cannot be given beside it.")
+        plan = find_run(options["apply"])
+        try:
+            requested = apply_plan(plan)
+        except PlanRefused as refusal:
+            raise CommandError(refusal.message) from refusal
+        except AlreadyRunning as error:
+            active = find_run(error.run_id)
+            console.note(busy(active))
+            if options["format"] == "json":
+                console.document([active.as_dict()])
+            return OK if options["fail_on"] == "never" else RUNNING
+        return carry_out(console, [requested], options)
 
 
 class Retry(Subcommand):
@@ -94,7 +134,7 @@ class Retry(Subcommand):
         return carry_out(console, [requested], options)
 
 
-def planned(aliases: Sequence[str], only: Sequence[str]) -> list[tuple[str, list[str]]]:
+def selected(aliases: Sequence[str], only: Sequence[str]) -> list[tuple[str, list[str]]]:
     """Each feed to run with the streams to read; every name is looked up before anything starts.
 
     Feeds that were not asked for by name are left out where they have none of the streams.
@@ -105,10 +145,10 @@ def planned(aliases: Sequence[str], only: Sequence[str]) -> list[tuple[str, list
     if aliases:
         return [(feed.alias, known_streams(feed, only)) for feed in feeds]
     having = [(feed.alias, [name for name in only if has(feed, name)]) for feed in feeds]
-    plan = [(alias, streams) for alias, streams in having if streams or not only]
-    if unknown := [name for name in only if not any(name in streams for _, streams in plan)]:
+    chosen = [(alias, streams) for alias, streams in having if streams or not only]
+    if unknown := [name for name in only if not any(name in streams for _, streams in chosen)]:
         raise usage_error(f"No feed has a stream '{unknown[0]}'.")
-    return plan
+    return chosen
 
 
 def configured(alias: str) -> FeedSource:
