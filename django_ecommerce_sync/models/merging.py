@@ -32,7 +32,8 @@ class Merge(models.Model):
     row = models.JSONField(_("the merged row"), default=dict, blank=True)
     # changes: {column of the survivor: {"before": value, "after": value}}, of an expired merge {}
     changes = models.JSONField(_("changes"), default=dict, blank=True)
-    # moved: {"links": [[id, hash, merged_row]], "merges": [id], relation: [id]}
+    # moved: {"links": [[id, hash, merged_row]], "merges": [id], relation: [id]}; what did not
+    # move, but may change before it is undone: {"survivor_links": [[id, hash]]}
     moved = models.JSONField(_("moved"), default=dict, blank=True)
     merged_by = models.ForeignKey(
         django_settings.AUTH_USER_MODEL,

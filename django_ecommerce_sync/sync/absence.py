@@ -18,6 +18,7 @@ from ..conf import settings
 from ..models import SyncLink
 from .history import history
 from .ledger import Ledger
+from .links import forget_others
 from .met import Met
 from .target import Target
 
@@ -101,8 +102,11 @@ class Absence:
         return self.all_links.filter(object_id__in=[str(pk) for pk in pks])
 
     def note(self, links: Collection[int]) -> None:
-        """Keep in mind since which run these records are missing."""
-        self.links.filter(pk__in=links, missing_since=None).update(missing_since=self.run)
+        """Keep in mind since which run these records are missing: they claim nothing any more."""
+        gone = self.links.filter(pk__in=links, missing_since=None)
+        rows = set(gone.values_list("object_id", flat=True))
+        gone.update(missing_since=self.run)
+        forget_others(self.target.model, rows, feed=self.feed, stream=self.stream)
 
     def _all_met(self) -> bool:
         """Whether there are as many links as were met: no need to look at each."""

@@ -12,6 +12,7 @@ from .changes import MARKS, STALE, Changes, Item, Link
 from .compare import child_rows
 from .history import history
 from .landing import Landing
+from .links import forget_others
 from .met import Met
 from .report import Report
 from .saving import RowSaver
@@ -49,6 +50,7 @@ class Applier(Landing):
             self._write_children(update + create)
         self._doubt_absent(update)
         self._write_links(create, update, changes)
+        self._let_others_speak([*update, *changes.relink])
         if self.history is not None:
             self.history.write(create, update)
         self._mark_met(changes)
@@ -196,6 +198,12 @@ class Applier(Landing):
             if item.link and not item.link.repeats and (item.repeated or item.earlier)
         }
         self.links.set_all("repeats", True, sorted(ids))
+
+    def _let_others_speak(self, items: Sequence[Item]) -> None:
+        """Where a record no longer carries a field, another feed's may be waiting to."""
+        rows = {item.link.object_id for item in items if item.link and item.lacks_more}
+        feed, stream = self.place["feed"], self.place["stream"]
+        forget_others(self.target.model, rows, feed=feed, stream=stream)
 
     def _doubt_absent(self, items: Sequence[Item]) -> None:
         """Where a record stood in for a row's own, that one is compared in full when it returns."""

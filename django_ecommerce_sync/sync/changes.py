@@ -35,6 +35,8 @@ class Link(NamedTuple):
     object_id: str
     hash: str
     repeats: bool
+    #: What the record does not carry, as ``Item.lacks``.
+    lacks: str
     merged_row: int | None
     first_run: int
     last_changed_run: int
@@ -42,8 +44,6 @@ class Link(NamedTuple):
     missing_since: int | None
     #: Read only for streams whose records say when they changed.
     source_updated_at: datetime | None = None
-    #: What the record does not carry, as ``Item.lacks``; known only where a dry run has met it.
-    lacks: str | None = None
 
     def outcome_in(self, run: int) -> str:
         """What became of an earlier copy that this very run has met, as in ``Item.earlier``."""
@@ -113,6 +113,12 @@ class Item:
         """Whether the record says that it is newer than every state applied so far."""
         time, known = self.source_updated_at, self.known_time
         return time is not None and known is not None and time > known
+
+    @property
+    def lacks_more(self) -> bool:
+        """Whether the record carried a field when it was applied last that it does not now."""
+        known = self.link.lacks.split() if self.link else ()
+        return bool({*self.lacks.split()}.difference(known))
 
     @property
     def is_left_alone(self) -> bool:

@@ -237,9 +237,12 @@ def _merges(row: models.Model) -> Iterator[tuple[Collection[str], Origin]]:
         model=row._meta.label_lower, survivor_id=row.pk, undone_at=None
     ).select_related("merged_by")
     names = {field.attname: field.name for field in row._meta.concrete_fields}
+    # Merges into a row that was merged itself are listed here, but did not change this row.
+    elsewhere = {pk for one in merges for pk in one.moved.get("merges", ())}
     for one in merges:
-        columns = [names.get(column, column) for column in one.changed_columns]
-        yield columns, Origin(one.merged_at, "merged", user=one.merged_by, merge=one.pk)
+        if one.pk not in elsewhere:
+            columns = [names.get(column, column) for column in one.changed_columns]
+            yield columns, Origin(one.merged_at, "merged", user=one.merged_by, merge=one.pk)
 
 
 def _links(row: models.Model) -> Iterator[tuple[str, Origin]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from django.db.models import QuerySet
@@ -33,6 +33,11 @@ class Imagination(Landing):
         """Note rows and links as they would be; the report tells of no rows, for none changed."""
         self._put_rows(changes)
         self._doubt_absent(changes.update)
+        self._let_others_speak(
+            item.link.object_id
+            for item in (*changes.update, *changes.relink)
+            if item.link and item.lacks_more
+        )
         self.ledger.put_links(self.stream, self._links(changes))
         landed = (*changes.create, *changes.update, *changes.relink, *changes.seen)
         self.ledger.meet(self.stream, [item.external_id for item in landed if item.external_id])
@@ -53,6 +58,10 @@ class Imagination(Landing):
     def note(self, absence: Absence, links: Collection[int]) -> None:
         """Note that the records of these links are missing."""
         self.ledger.miss(links)
+        gone = SyncLink.objects.using(self.target.connection.alias).filter(
+            pk__in=links, missing_since=None
+        )
+        self._let_others_speak(gone.values_list("object_id", flat=True))
 
     # -- rows --------------------------------------------------------------------------------
 
@@ -113,6 +122,14 @@ class Imagination(Landing):
             )
             self._doubt(links.filter(object_id__in=sorted(rows), merged_row=None))
 
+    def _let_others_speak(self, rows: Iterable[str]) -> None:
+        """As ``Applier`` does for rows of which a record says less than before."""
+        if ids := sorted(rows):
+            links = SyncLink.objects.using(self.target.connection.alias).filter(
+                feed=self.feed, model=self.target.label, object_id__in=ids
+            )
+            self._doubt(links.exclude(stream=self.stream))
+
     def _doubt(self, links: QuerySet[SyncLink]) -> None:
         """Note that the records of stored links would be compared in full."""
         for stream, *columns in links.values_list("stream", *Link._fields):
@@ -121,7 +138,7 @@ class Imagination(Landing):
             self.ledger.put_links(stream, [link._replace(hash="")])
 
     def _landed(self, item: Item, *, changed: bool) -> Link:
-        link = item.link or Link(0, "", "", "", "", False, None, self.run, 0, None)
+        link = item.link or Link(0, "", "", "", "", False, "", None, self.run, 0, None)
         pk = (item.row or {})[self.pk]
         return link._replace(
             external_id=item.external_id,

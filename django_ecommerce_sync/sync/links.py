@@ -42,6 +42,17 @@ def forget_digests(model: type[models.Model], keys: Iterable[Any]) -> None:
         _forget(SyncLink.objects.filter(model=model._meta.label_lower, object_id__in=ids))
 
 
+def forget_others(model: type[models.Model], object_ids: Iterable[str], **place: str) -> None:
+    """A record says less of its rows than before: those of other streams are heard again.
+
+    ``place`` is the record's ``feed`` and ``stream``.
+    """
+    ids = sorted(object_ids)
+    if ids:
+        links = SyncLink.objects.filter(model=model._meta.label_lower, object_id__in=ids)
+        _forget(links.exclude(**place))
+
+
 def _forget(links: models.QuerySet[SyncLink]) -> None:
     links.exclude(hash="").update(hash="")
     _forget_documents(links)

@@ -313,6 +313,7 @@ class Matcher:
         # An empty digest asks for a comparison; nothing says that the record has changed.
         item.skipped = MERGED if link.hash else ""
         changes.count(item, "skipped" if item.skipped else "unchanged")
+        item.lacks = link.lacks
         item.row = {self.target.table.pk.attname: link.object_id}
         changes.relink.append(item)
 

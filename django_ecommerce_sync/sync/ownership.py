@@ -136,12 +136,16 @@ class Ownership:
     def _claims(
         self, pks: Collection[str]
     ) -> Iterator[tuple[str, Fellow, frozenset[str], datetime | None]]:
-        """The records of rivals that are these rows, but for those their feed has no more."""
-        for (feed, stream, _), link in self._links(pks).items():
+        """The records of rivals that write these rows, but for those their feed has no more."""
+        known = [(link, feed, stream) for (feed, stream, _), link in self._links(pks).items()]
+        writing = set()
+        for link, feed, stream in sorted(known, key=_order_of_writing):
             fellow = self._rivals.get((feed, stream))
-            # A record that came with a merged row speaks for nothing: see ``writers``.
-            if fellow and link.merged_row is None and link.missing_since is None:
-                lacks = frozenset((link.lacks or "").split())
+            place = (link.object_id, feed, stream)
+            # Of two records of a stream one writes the row: see ``writers``.
+            if fellow and link.missing_since is None and place not in writing:
+                writing.add(place)
+                lacks = frozenset(link.lacks.split())
                 yield link.object_id, fellow, lacks, link.source_updated_at
 
     def _links(self, pks: Collection[str]) -> dict[tuple[str, str, str], Link]:
@@ -166,8 +170,6 @@ class Ownership:
         for pk in pks:
             for stream, link in ledger.holders(self.target.label, pk):
                 place = (self.feed, stream, link.external_id)
-                if link.lacks is None and place in links:
-                    link = link._replace(lacks=links[place].lacks)
                 if ledger.has_met(stream, link.external_id):
                     known[place] = link
         return known
@@ -267,6 +269,10 @@ def streams_of(alias: str) -> Sequence[Stream]:
     except Exception as error:  # another feed's own code: its runs will tell
         logger.warning("Feed '%s' cannot be built: %s", alias, type(error).__name__)
         return ()
+
+
+def _order_of_writing(known: tuple[Link, str, str]) -> tuple[bool, int]:
+    return known[0].merged_row is not None, known[0].id
 
 
 def _ordered(fellow: Fellow) -> tuple[Any, ...]:

@@ -203,6 +203,31 @@ def test_a_merged_record_speaks_for_no_field(settings):
     assert Product.objects.get().brand == "Z"
 
 
+def test_a_merged_record_that_stands_in_speaks_for_its_fields(settings):
+    feeds = Feeds(settings)
+    goods = [thing(sku="A", name="One"), thing(sku="B", name="Two")]
+    feeds.add("market", {"products": goods}, GOODS, PRIORITY=5)
+    feeds.add("shop", {"products": [thing(sku="A", name="Ours")]}, GOODS)
+    feeds.run("market")
+    feeds.run("shop")
+    merge(*Product.objects.order_by("sku"))
+    del goods[0]
+    feeds.run("market")
+    feeds.run("market")
+    assert feeds.counts("shop", full=True) == {"read": 1, "unchanged": 1}
+    assert Product.objects.get().name == "Two"
+
+
+def test_a_merged_record_keeps_what_it_lacks(settings):
+    feeds = Feeds(settings)
+    feeds.add("market", {"products": [thing(sku="A"), thing(sku="B")]}, GOODS)
+    feeds.run("market")
+    merge(*Product.objects.order_by("sku"))
+    feeds.rows("market")[1]["price"] = "11.00"
+    assert feeds.counts("market") == {"read": 2, "unchanged": 1, "skipped": 1}
+    assert set(SyncLink.objects.values_list("lacks", flat=True)) == {"brand"}
+
+
 def test_a_merged_record_stands_in_where_the_survivors_own_is_gone(shop):
     merge(*rows())
     own = shop.rows["customers"].pop(0)

@@ -10,6 +10,7 @@ from django.utils import timezone
 from django_ecommerce_sync.feeds import Archive
 from django_ecommerce_sync.models import Customer, Product, SyncChange
 from django_ecommerce_sync.sync.history import forget, provenance, record_edit
+from django_ecommerce_sync.sync.merging import expire, merge
 
 from .conftest import PRODUCTS, customer, product
 
@@ -210,3 +211,16 @@ def test_entries_are_forgotten_whatever_the_number_of_rows(shop, monkeypatch):
 
     assert forget(timezone.now()) == 7
     assert SyncChange.objects.count() == 14
+
+
+@pytest.mark.parametrize("expired", [False, True])
+def test_what_an_earlier_merge_changed_in_a_row_merged_since_tells_nothing(shop, expired):
+    shop.rows = {"products": [product(1), product(2, brand="Acme"), product(3, brand="Ecma")]}
+    shop.sync()
+    one, two, three = Product.objects.order_by("pk")
+    merge(one, two)
+    merge(three, Product.objects.get(pk=one.pk))
+    if expired:
+        expire(timezone.now())
+
+    assert provenance(three)["brand"].action == "created"

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from django_ecommerce_sync.feeds import (
+    Archive,
     Keep,
     MemoryFeed,
     Money,
@@ -14,7 +15,7 @@ from django_ecommerce_sync.feeds import (
     Stream,
     Text,
 )
-from django_ecommerce_sync.models import Order, Product, SyncLink
+from django_ecommerce_sync.models import Order, Product, StreamState, SyncLink
 from django_ecommerce_sync.sync import execute, request_run
 
 from .conftest import CUSTOMERS, ORDERS, PRODUCTS, customer, product
@@ -285,6 +286,42 @@ def test_a_record_its_feed_has_no_more_says_nothing(feeds):
     feeds.run("l")
 
     assert Product.objects.get(sku="A-1").name == "Low"
+
+
+@pytest.mark.parametrize("missing", [Keep(), Archive(max_ratio=1.0)])
+def test_others_are_heard_again_once_a_feed_has_a_record_no_more(feeds, missing):
+    names = ("name", "price", "currency")
+    high, low = [thing(name="High"), thing(sku="A-2")], [thing(name="Low")]
+    feeds.add("h", {"products": high}, stream(*names, missing=missing), PRIORITY=1)
+    feeds.add("l", {"products": low}, stream(*names))
+    feeds.run("h")
+    feeds.run("l")
+    gone = high.pop(0)
+    StreamState.objects.update(validators={"etag": "x"})
+    feeds.run("h")
+    assert StreamState.objects.get(feed="l").validators == {}
+
+    assert feeds.counts("l") == {"read": 1, "updated": 1}
+    assert Product.objects.get(sku="A-1").name == "Low"
+
+    high.append(gone)
+    assert feeds.counts("h") == {"read": 2, "updated": 1, "unchanged": 1}
+    assert Product.objects.get(sku="A-1").name == "High"
+
+
+def test_others_are_heard_again_once_a_record_carries_a_field_no_more(feeds):
+    names = ("name", "price", "currency")
+    high, low = [thing(name="High")], [thing(name="Low")]
+    feeds.add("h", {"products": high}, stream(*names), PRIORITY=1)
+    feeds.add("l", {"products": low}, stream(*names))
+    feeds.run("h")
+    feeds.run("l")
+    del high[0]["name"]
+    feeds.run("h")
+
+    assert feeds.counts("l") == {"read": 1, "updated": 1}
+    assert the("name") == "Low"
+    assert feeds.counts("l") == feeds.counts("h", full=True) == {"read": 1, "unchanged": 1}
 
 
 def test_an_amount_never_gets_another_feeds_currency(feeds):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.db import models
@@ -32,24 +33,37 @@ def move_links(source: models.Model, destination: models.Model) -> list[list[Any
     return [list(link) for link in found]
 
 
-def return_links(
-    moved: list[list[Any]], source: models.Model, destination: models.Model, *, touched: bool
-) -> None:
+def digests_of(row: models.Model) -> list[list[Any]]:
+    """Id and digest of each of the row's links."""
+    return [list(link) for link in links_of(row).order_by("pk").values_list("pk", "hash")]
+
+
+def return_links(moved: list[list[Any]], source: models.Model, destination: models.Model) -> None:
     """Let links that were moved to ``source`` lead to ``destination`` again.
 
-    Records that changed in between were written into ``source``, and ``touched`` says that it
-    was written at all: what may differ from its feed now is compared in full by the next run.
+    Records that changed in between were written into ``source``, or compared with it: the next
+    run compares them with their own row.
     """
     digests = {pk: digest for pk, digest, _merged_row in moved}
     mine = links_of(source).filter(pk__in=digests)
-    changed = [pk for pk, digest in mine.values_list("pk", "hash") if digest != digests[pk]]
+    changed = _changed(mine, digests)
     for merged_row in {merged_row for _pk, _digest, merged_row in moved}:
         pks = [pk for pk, _digest, before in moved if before == merged_row]
         mine.filter(pk__in=pks).update(merged_row=merged_row)
     mine.update(object_id=str(destination.pk))
     _doubt(SyncLink.objects.filter(pk__in=changed))
-    if touched:
-        _doubt(links_of(source))
+
+
+def doubt_links(row: models.Model, digests: list[list[Any]] | None) -> None:
+    """Compare the records of a row in full that are not what ``digests`` says; all if None."""
+    links = links_of(row)
+    changed = None if digests is None else _changed(links, dict(digests))
+    _doubt(links if changed is None else links.filter(pk__in=changed))
+
+
+def _changed(links: models.QuerySet[SyncLink], digests: Mapping[int, str]) -> list[int]:
+    known = links.values_list("pk", "hash")
+    return [pk for pk, digest in known if digest != digests.get(pk)]
 
 
 def _doubt(links: models.QuerySet[SyncLink]) -> None:

@@ -12,7 +12,7 @@ from ...models import CandidateState, Merge, MergeCandidate
 from . import relations, rows
 from .candidates import name_of
 from .fields import Choices, merged_fields
-from .links import move_links
+from .links import digests_of, move_links
 from .reservations import carry_reserved
 from .transactions import in_one_go, locked
 
@@ -69,6 +69,7 @@ def _merged(survivor: models.Model, other: models.Model, choices: Choices, by: A
         changes={key: {"before": before[key], "after": before[key]}, **changes},
         moved={
             **relations.move_all(other, survivor),
+            "survivor_links": digests_of(survivor),
             "links": move_links(other, survivor),
             "merges": _move_merges(other, survivor),
         },

@@ -14,7 +14,7 @@ from ...exceptions import MergeRefused
 from ...models import CandidateState, Merge, MergeCandidate
 from . import relations, rows
 from .candidates import model_of
-from .links import return_links
+from .links import doubt_links, return_links
 from .reservations import carry_reserved
 from .transactions import in_one_go, locked
 
@@ -54,7 +54,8 @@ def expire(moment: datetime) -> int:
     expired = 0
     while records := list(old.order_by("pk")[:_CHUNK]):
         for record in records:
-            record.row, record.moved, record.expired_at = {}, {}, timezone.now()
+            record.row, record.expired_at = {}, timezone.now()
+            record.moved = {"merges": record.moved["merges"]}
             record.changes = {name: {} for name in record.changed_columns}
         Merge.objects.bulk_update(records, ["row", "moved", "changes", "expired_at"])
         expired += len(records)
@@ -102,7 +103,8 @@ def _undone(
     relations.move_back(record.moved, survivor, restored)
     carry_reserved(restored, source=survivor, destination=restored)
     Merge.objects.filter(pk__in=record.moved["merges"]).update(survivor_id=restored.pk)
-    return_links(record.moved["links"], survivor, restored, touched=touched)
+    return_links(record.moved["links"], survivor, restored)
+    doubt_links(survivor, None if touched else record.moved["survivor_links"])
     now = timezone.now()
     # What the row was like is in the row again, and nowhere else.
     Merge.objects.filter(pk=record.pk).update(

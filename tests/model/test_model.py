@@ -1,0 +1,474 @@
+"""The engine against the plain model: arbitrary histories of a catalogue with two feeds.
+
+After every step rows, links, open issues, the counts of the run and where each value comes from are
+what ``model`` says. CI takes a fixed choice of histories; ``HYPOTHESIS_PROFILE=long`` looks at
+others for some minutes, or for as many as ``HYPOTHESIS_EXAMPLES`` says, on the database that
+``DATABASE_URL`` names.
+"""
+
+import os
+from collections import Counter
+from contextlib import nullcontext, suppress
+from copy import deepcopy
+from datetime import timedelta
+from functools import wraps
+
+import pytest
+from django.conf import settings as django_settings
+from django.db import transaction
+from django.utils import timezone
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from django_ecommerce_sync.exceptions import MergeRefused
+from django_ecommerce_sync.feeds import Archive, MemoryFeed, Stream
+from django_ecommerce_sync.models import (
+    Merge,
+    Product,
+    StreamState,
+    SyncChange,
+    SyncIssue,
+    SyncLink,
+    SyncRun,
+)
+from django_ecommerce_sync.sync import execute, request_run, retry
+from django_ecommerce_sync.sync.history import edits, provenance
+from django_ecommerce_sync.sync.merging import merge, undo
+
+from .model import Catalogue, Rules
+
+RULES = {
+    "a": Rules(fields=("sku", "name", "price", "brand"), priority=1, archives=True),
+    "b": Rules(
+        fields=("sku", "name", "price", "brand", "description", "inventory_count"),
+        policy={"brand": "fill", "description": "create"},
+    ),
+}
+FIELDS = RULES["b"].fields
+#: What a record may do without.
+OPTIONAL = ("name", "brand", "description", "inventory_count")
+BATCH_SIZES = (1, 2, 1000)
+
+
+class Killed(BaseException):
+    """The worker dies."""
+
+
+def kill(run, after):
+    """Carry a run out up to a number of committed batches; then its lease expires."""
+    batches = []
+
+    def die(*progress):
+        batches.append(progress)
+        if len(batches) == after:
+            raise Killed
+
+    with suppress(Killed):
+        execute(run.pk, progress=die)
+    SyncRun.objects.filter(pk=run.pk).update(lease_until=timezone.now() - timedelta(hours=1))
+
+
+def snapshot(run):
+    """All that a dry run must leave alone."""
+    tables = [Product.objects, SyncLink.objects, StreamState.objects, SyncChange.objects]
+    issues = SyncIssue.objects.exclude(run=run)
+    return [list(table.order_by("pk").values()) for table in (*tables, issues)]
+
+
+def stream(rules, **options):
+    fields = {name: name for name in rules.fields}
+    return Stream("products", external_id="id", currency="EUR", fields=fields, **options)
+
+
+def configuration(lists):
+    streams = {
+        "a": stream(RULES["a"], missing=Archive(max_ratio=1.0), max_shrink=1.0),
+        "b": stream(RULES["b"], policy=RULES["b"].policy),
+    }
+    return {
+        name: {
+            "BACKEND": MemoryFeed,
+            "OPTIONS": {"streams": [streams[name]], "rows": rows, "page_size": 3},
+            "PRIORITY": RULES[name].priority,
+        }
+        for name, rows in lists.items()
+    }
+
+
+feeds = st.sampled_from(sorted(RULES))
+ids = st.sampled_from("123")
+SKUS = ("S1", "S2", "S3", "S4")
+skus = st.sampled_from(SKUS)
+values = {
+    "name": st.sampled_from(["Lamp", "Desk", "Chair"]),
+    "price": st.sampled_from("123"),
+    "brand": st.sampled_from(["Acme", "Ecma"]),
+    "description": st.sampled_from(["short", "long"]),
+    "inventory_count": st.integers(1, 3),
+}
+#: Mostly a record has a key like its id, so the two feeds mostly speak of the same things.
+records = st.fixed_dictionaries(
+    {"id": ids, "sku": st.sampled_from([*[None] * 8, *SKUS]), "price": values["price"]},
+    optional={name: values[name] for name in OPTIONAL},
+).map(lambda record: {**record, "sku": record["sku"] or f"S{record['id']}"})
+some_records = st.lists(records, min_size=1, max_size=2)
+catalogues = st.lists(records, min_size=2, max_size=4)
+#: Which feeds are read after something happened.
+in_turn = st.sampled_from([("a",), ("b",), ("a", "b"), ("b", "a"), ()])
+edits_of_fields = st.one_of(
+    [st.tuples(st.just(name), value) for name, value in sorted(values.items())]
+)
+sizes = st.sampled_from(BATCH_SIZES)
+indexes = st.integers(0, 7)
+
+
+def step(**strategies):
+    """A rule after which some feeds are read: hardly anything shows before."""
+
+    def decorate(function):
+        @wraps(function)
+        def happens(self, then, size, **drawn):
+            function(self, **drawn)
+            for feed in then:
+                self.all_is_the_same()
+                self._run(feed, size)
+
+        return rule(then=in_turn, size=sizes, **strategies)(happens)
+
+    return decorate
+
+
+class Histories(RuleBasedStateMachine):
+    """What feeds, workers and people may do, one thing after the other."""
+
+    def __init__(self):
+        super().__init__()
+        self.example = transaction.atomic()
+        self.example.__enter__()
+        self.model = Catalogue(RULES)
+        self.lists = {name: {"products": []} for name in RULES}
+        django_settings.ECOMMERCE_SYNC = {
+            **django_settings.ECOMMERCE_SYNC,
+            "FEEDS": configuration(self.lists),
+            "CHANGE_LOG": True,
+        }
+
+    def teardown(self):
+        transaction.set_rollback(True)
+        self.example.__exit__(None, None, None)
+
+    # -- what the feeds say ------------------------------------------------------------------
+
+    @initialize(a=catalogues, b=catalogues, size=sizes)
+    def begin(self, a, b, size):
+        for feed, new in (("a", a), ("b", b)):
+            self._deliver(feed, new)
+            self._run(feed, size)
+
+    @step(feed=feeds, new=some_records)
+    def deliver(self, feed, new):
+        """Records are new, or say something else, are in order again, and come once."""
+        self._deliver(feed, new)
+
+    def _deliver(self, feed, new):
+        rows = self._listed(feed)
+        for record in new:
+            record = {n: v for n, v in record.items() if n in ("id", *RULES[feed].fields)}
+            ids = [one["id"] for one in rows]
+            place = ids.index(record["id"]) if record["id"] in ids else len(ids)
+            others = [one for one in rows if one["id"] != record["id"]]
+            rows[:] = [*others[:place], record, *others[place:]]
+
+    @step(feed=feeds, index=indexes, sku=skus)
+    def rename(self, feed, index, sku):
+        rows = self._listed(feed)
+        for one in self._copies(feed, index):
+            rows[rows.index(one)] = {**one, "sku": sku}
+
+    @step(feed=feeds, index=indexes)
+    def drop(self, feed, index):
+        for one in self._copies(feed, index):
+            self._listed(feed).remove(one)
+
+    @step(feed=feeds, index=indexes, price=values["price"])
+    def copy(self, feed, index, price):
+        """The record comes once more, at the end. Copies differ in a field that is always written:
+        while it is not known that a record has copies, they are applied one after the other if they
+        are in different batches, so what an earlier one fills or supplies remains."""
+        copies = self._copies(feed, index)
+        if copies and copies[-1]["price"] not in ("x", price):
+            self._listed(feed).append({**copies[-1], "price": price})
+
+    @step(feed=feeds, index=indexes, price=values["price"])
+    def reprice(self, feed, index, price):
+        """The last copy says something else."""
+        copies, rows = self._copies(feed, index), self._listed(feed)
+        if copies:
+            last = max(place for place, one in enumerate(rows) if one == copies[-1])
+            rows[last] = {**copies[-1], "price": price}
+
+    @step(feed=feeds, index=indexes)
+    def spoil(self, feed, index):
+        """The record cannot be used. A bad copy among good ones counts as rejected or as duplicate,
+        depending on what is in its batch, so it has none."""
+        copies = self._copies(feed, index)
+        if len(copies) == 1:
+            rows = self._listed(feed)
+            rows[rows.index(copies[0])] = {**copies[0], "price": "x"}
+
+    def _listed(self, feed):
+        return self.lists[feed]["products"]
+
+    def _copies(self, feed, index):
+        """All copies of a record."""
+        rows = self._listed(feed)
+        return [one for one in rows if one["id"] == rows[index % len(rows)]["id"]]
+
+    # -- runs --------------------------------------------------------------------------------
+
+    @rule(feed=feeds, size=sizes, full=st.booleans())
+    def sync(self, feed, size, full):
+        self._run(feed, size, full=full)
+
+    @rule(feed=feeds, size=sizes, full=st.booleans(), batch=st.integers(1, 6))
+    def sync_with_a_crash(self, feed, size, full, batch):
+        """The worker dies after a batch, another one goes on. Records that wait for a key are kept
+        in memory only: then they are rejected by this run and land in the next."""
+        if not self._waits(feed):
+            self._run(feed, size, full=full, crash_after=batch)
+
+    @rule(feed=feeds, size=sizes, full=st.booleans())
+    def dry_run(self, feed, size, full):
+        """It counts as a run would, and changes nothing."""
+        self._run(feed, size, full=full, dry_run=True)
+
+    @rule(feed=feeds, size=sizes)
+    def retry(self, feed, size):
+        """The latest run that left something behind is tried again."""
+        run = max((issue[3] for issue in self.model.issues if issue[0] == feed), default=None)
+        if run is not None and self._is_settled(feed):
+            only = {issue[1] for issue in self.model.issues if issue[3] == run}
+            again, _ = retry(SyncRun.objects.get(pk=run))
+            self._carry_out(again, feed, size, only=only)
+
+    def _run(self, feed, size, *, full=False, dry_run=False, crash_after=0):
+        if self._is_settled(feed):
+            run, _ = request_run(feed, full=full, dry_run=dry_run)
+            self._carry_out(run, feed, size, full=full, crash_after=crash_after)
+
+    def _carry_out(self, run, feed, size, *, crash_after=0, **options):
+        records, model = self._listed(feed), deepcopy(self.model) if run.dry_run else self.model
+        if self._is_one_batch(feed):
+            size = 1000
+        before = run.dry_run and snapshot(run)
+        expected = model.sync(feed, records, run.pk, **options) if records else None
+        django_settings.ECOMMERCE_SYNC["BATCH_SIZE"] = size
+        if crash_after:
+            kill(run, crash_after)
+        run = execute(run.pk)
+        if run.dry_run:
+            assert snapshot(run) == before
+            self.model.issues |= {issue for issue in model.issues if issue[3] == run.pk}
+        if expected is None:
+            assert (run.status, run.error_code) == ("failed", "feed_empty")
+            return
+        assert run.status == ("partial" if expected["rejected"] else "succeeded"), run.error
+        found = {name: n for name, n in run.counts_of("products").items() if n}
+        assert found == {name: n for name, n in expected.items() if n}
+
+    # -- where batches make a difference -----------------------------------------------------
+
+    def _waits(self, feed):
+        """Records whose key another record has, and the records that have them, by id."""
+        found = set()
+        for record in self._listed(feed):
+            row = self.model.by_sku(record["sku"])
+            link = self.model.links.get((feed, record["id"]))
+            owners = self.model.links_of(row, feed) if row else []
+            if row and (not link or link.row is not row) and (link or owners):
+                found |= {record["id"], *(id for (_, id), _ in owners)}
+        return found
+
+    def _is_settled(self, feed):
+        """Whether no record with copies is after a key another one wants or has.
+
+        Such a record is applied last, and each of its copies can be rejected for itself.
+        """
+        rows = self._listed(feed)
+        skus = Counter({one["id"]: one["sku"] for one in rows}.values())
+        contested = {one["id"] for one in rows if skus[one["sku"]] > 1} | self._waits(feed)
+        return not any(self._may_have_copies(feed, id) for id in contested)
+
+    def _may_have_copies(self, feed, id):
+        link = self.model.links.get((feed, id))
+        copies = [one for one in self._listed(feed) if one["id"] == id]
+        return len(copies) > 1 or bool(link and link.repeats)
+
+    def _is_one_batch(self, feed):
+        """Whether the outcome depends on what comes in one batch.
+
+        Who comes first gets a key that becomes free in between. Copies of a record that had none so
+        far are applied one by one, or the last only. Of two records that are one row, the row's own
+        one writes it as soon as it is seen.
+        """
+        rows = self._listed(feed)
+        skus = {one["id"]: one["sku"] for one in rows}
+        contested = self._waits(feed) and len(set(skus.values())) < len(skus)
+        merged = any(link.came_with for _, link in self.model.links_of_feed(feed))
+        return contested or merged or any(self._has_new_copies(feed, id) for id in skus)
+
+    def _has_new_copies(self, feed, id):
+        copies = [one for one in self._listed(feed) if one["id"] == id]
+        link = self.model.links.get((feed, id))
+        row = link.row if link else self.model.by_sku(copies[0]["sku"])
+        known = link and all(one == link.said for one in copies[:-1])
+        return len(copies) > 1 and row and not (link and link.repeats) and not known
+
+    # -- people ------------------------------------------------------------------------------
+
+    has_rows = precondition(lambda self: self.model.rows)
+
+    @has_rows
+    @step(index=indexes, change=edits_of_fields, logged=st.booleans())
+    def edit(self, index, change, logged):
+        """A person changes a value, by the admin or the API, or by code of the project."""
+        self._save(index, dict([change]), logged=logged)
+
+    @has_rows
+    @step(index=indexes, sku=skus)
+    def edit_key(self, index, sku):
+        if not self.model.by_sku(sku):
+            self._save(index, {"sku": sku}, logged=True)
+
+    @has_rows
+    @step(index=indexes, name=st.sampled_from(["sku", "name", "price", "brand"]))
+    def pin_or_unpin(self, index, name):
+        self._save(index, {"pinned": self._row(index)[0].pinned ^ {name}}, logged=True)
+
+    @has_rows
+    @step(index=indexes)
+    def delete(self, index):
+        row, stored = self._row(index)
+        stored.delete()
+        self.model.delete(row)
+
+    def _row(self, index):
+        rows = sorted(self.model.rows, key=lambda row: row.values["sku"])
+        row = rows[index % len(rows)]
+        return row, Product.objects.get(sku=row.values["sku"])
+
+    def _save(self, index, changes, *, logged):
+        row, stored = self._row(index)
+        with edits(stored, None) if logged else nullcontext():
+            for name, value in changes.items():
+                setattr(stored, name, sorted(value) if name == "pinned" else value)
+            stored.save()
+            stored.refresh_from_db()
+        self.model.edit(row, changes, logged=logged)
+
+    # -- merges ------------------------------------------------------------------------------
+
+    @precondition(lambda self: len(self.model.rows) > 1)
+    @step(index=indexes, distance=indexes)
+    def merge(self, index, distance):
+        """Two rows become one, of two records of one feed at most: of two that came along the older
+        one stands in, and the model does not know ages."""
+        survivor, kept = self._row(index)
+        other, gone = self._row(index + 1 + distance % (len(self.model.rows) - 1))
+        links = [*self.model.links_of(survivor), *self.model.links_of(other)]
+        if max(Counter(feed for (feed, _), _ in links).values(), default=0) <= 2:
+            merge(kept, gone)
+            self.model.merge(survivor, other)
+
+    @precondition(lambda self: self.model.merges)
+    @step()
+    def undo(self):
+        done = Merge.objects.filter(undone_at=None).latest("pk")
+        if self.model.undo(self.model.merges[-1]):
+            undo(done)
+        else:
+            with pytest.raises(MergeRefused):
+                undo(done)
+
+    # -- the comparison ----------------------------------------------------------------------
+
+    @invariant()
+    def all_is_the_same(self):
+        self.rows_are_the_same()
+        self.links_are_the_same()
+        self.open_issues_are_the_same()
+        self.values_come_from_the_same_feeds_and_runs()
+
+    def rows_are_the_same(self):
+        found = {
+            row.sku: {
+                **{name: getattr(row, name) for name in FIELDS},
+                "price": f"{row.price:.0f}",
+                "pinned": set(row.pinned),
+                "archived": row.archived_at is not None,
+            }
+            for row in Product.objects.all()
+        }
+        assert found == {row.values["sku"]: row.state() for row in self.model.rows}
+
+    def links_are_the_same(self):
+        skus = {str(pk): sku for pk, sku in Product.objects.values_list("pk", "sku")}
+        found = {
+            (link.feed, link.external_id): (
+                skus.get(link.object_id),
+                set(link.lacks.split()),
+                link.repeats,
+                link.merged_row is not None,
+            )
+            for link in SyncLink.objects.all()
+        }
+        assert found == {
+            key: (link.row.values["sku"], link.lacks, link.repeats, link.came_with is not None)
+            for key, link in self.model.links.items()
+        }
+
+    def open_issues_are_the_same(self):
+        found = SyncIssue.objects.filter(state="open")
+        assert sorted(self.model.issues) == sorted(
+            found.values_list("feed", "external_id", "code", "run")
+        )
+
+    def values_come_from_the_same_feeds_and_runs(self):
+        for row in self.model.rows:
+            stored = Product.objects.get(sku=row.values["sku"])
+            said = dict(row.log)
+            said = {n: said[n] if isinstance(said[n], tuple) else ("merged", None) for n in said}
+            names = {"archived_at": "archived"} | {name: name for name in FIELDS}
+            found = {
+                names[name]: (one.feed or one.action, one.run)
+                for name, one in provenance(stored).items()
+                if name in names and one.action != "linked"
+            }
+            assert found == said, row.values["sku"]
+
+
+settings.register_profile(
+    "histories", deadline=None, database=None, suppress_health_check=list(HealthCheck)
+)
+BASE = settings.get_profile("histories")
+PROFILES = {
+    "ci": settings(BASE, derandomize=True, max_examples=100, stateful_step_count=30),
+    "long": settings(
+        BASE, max_examples=int(os.environ.get("HYPOTHESIS_EXAMPLES", 2000)), stateful_step_count=50
+    ),
+}
+
+
+@pytest.mark.django_db
+def test_a_catalogue_is_what_the_model_says(settings):
+    settings.ECOMMERCE_SYNC = {**settings.ECOMMERCE_SYNC}
+    profile = PROFILES[os.environ.get("HYPOTHESIS_PROFILE", "ci")]
+    run_state_machine_as_test(Histories, settings=profile)
