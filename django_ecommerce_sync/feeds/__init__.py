@@ -34,7 +34,7 @@ from .pagination import (
     PageNumber,
     Paginator,
 )
-from .records import MISSING, BadRow, Page, Payload, Reference
+from .records import MISSING, BadRow, Encoding, Page, Payload, RawRow, RawRows, Reference
 from .source import FeedSource, get_feed
 from .streams import Archive, Keep, Policy, Since, Stream
 
@@ -56,6 +56,7 @@ __all__ = [
     "Content",
     "Converter",
     "Cursor",
+    "Encoding",
     "FeedSource",
     "First",
     "Format",
@@ -83,6 +84,8 @@ __all__ = [
     "Payload",
     "Policy",
     "Query",
+    "RawRow",
+    "RawRows",
     "Ref",
     "Reference",
     "Since",

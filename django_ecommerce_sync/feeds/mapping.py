@@ -373,6 +373,11 @@ class Fields(dict[str, Converter]):
         self._plain = list(plain.items())
         self._others = [(field, source) for field, source in self.items() if field not in plain]
 
+    @property
+    def plain_names(self) -> dict[str, str]:
+        """By model field, the name at the top of a payload, of sources that are nothing else."""
+        return dict(self._plain)
+
     def map(self, payload: Payload) -> dict[str, Any]:
         """The values a payload carries, by model field.
 

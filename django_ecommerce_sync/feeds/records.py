@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -36,15 +37,51 @@ class BadRow:
     error: RecordError
 
 
+class Encoding(ABC):
+    """How a format writes its rows."""
+
+    @abstractmethod
+    def decode(self, rows: Sequence[RawRow]) -> list[Payload | BadRow]:
+        """The payloads of these rows, or why there are none."""
+
+    @abstractmethod
+    def finder(self, name: str) -> Callable[[RawRow], Any] | None:
+        """A function that finds what a row has under a name, quicker than decoding all of it.
+
+        It raises ``ValueError`` for rows that want a closer look. None if there is no such way.
+        """
+
+
+#: A row that is not decoded yet: its content, the same for the same row; its place in the
+#: document, for messages; and how it is written.
+RawRow = tuple[bytes, int, Encoding]
+
+
+class RawRows(ABC):
+    """Rows at hand, such as those of a local file, that are decoded one by one as they are read.
+
+    Most records of most syncs are what they were, which can be told without decoding them.
+    """
+
+    @abstractmethod
+    def __iter__(self) -> Iterator[Payload | BadRow]:
+        """The rows, decoded."""
+
+    @abstractmethod
+    def raw(self) -> Iterator[RawRow | Payload | BadRow]:
+        """The same rows as they stand in the document, where they can be had so."""
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """Some rows of a stream, in the feed's order.
 
-    ``rows`` may be an iterator of any length: it is consumed once, batch by batch.
+    ``rows`` may be an iterator of any length: it is consumed once, batch by batch. Of
+    ``RawRows`` only those are decoded that want a closer look.
     ``cursor`` is the JSON value with which ``fetch`` goes on *after* this page, None at the end.
     """
 
-    rows: Iterable[Payload | BadRow]
+    rows: Iterable[Payload | BadRow] | RawRows
     cursor: Any = None
     #: How many rows the whole stream has, where the source says so.
     total: int | None = None

@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from ..exceptions import ConfigurationError
-from .mapping import Converter, Fields, converter, identifier, own_identifier, paths
+from .mapping import Converter, Fields, Path, converter, identifier, own_identifier, paths
 from .records import Payload
 
 #: The models of the streams everybody has; any other stream names its own.
@@ -179,6 +179,11 @@ class Stream:
         if self.external_id is not None:
             return own_identifier(self._id_source.extract(payload))
         return self.key_of(payload, key)
+
+    def id_name(self, key: str) -> str:
+        """The name at the top of a payload whose value is the record's id, "" if it is no such."""
+        source = self.sources.get(key) if self.external_id is None else self._id_source
+        return source.path if type(source) is Path and len(source.steps) == 1 else ""
 
     def key_of(self, payload: Payload, key: str) -> str:
         """What the record carries as the model's key, or "" where it carries none."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..models import SyncLink
 from .absence import Absence
-from .changes import MARKS, STALE, Changes, Item, Link
+from .changes import MARKS, STALE, Changes, Item, Link, Load
 from .compare import child_rows
 from .history import history
 from .landing import Landing
@@ -21,6 +21,9 @@ from .target import Target, defaults_of
 
 #: The columns of a link that change when its record is applied again.
 _RENEWED = ("model", "object_id", "hash", "lacks", "last_changed_run", "missing_since")
+
+#: The columns of a link in which those of one load differ.
+_LOADED = ("external_id", "object_id", "hash", "lacks")
 
 
 class Applier(Landing):
@@ -44,6 +47,7 @@ class Applier(Landing):
         if self.saver is not None:
             self.saver.save(changes, vacated)
         update, create = changes.update, changes.create
+        loaded = self._load(changes.load)
         if self.saver is None:
             self._update(update)
             self._insert(create)
@@ -53,12 +57,16 @@ class Applier(Landing):
         self._let_others_speak([*update, *changes.relink])
         if self.history is not None:
             self.history.write(create, update)
+            self.history.write_loaded(changes.load, loaded)
         self._mark_met(changes)
         if changes.newest is not None:
             self._mark_stale(changes.seen)
         self._take_marks_away(changes.seen)
         self._mark_repeats([*update, *changes.relink, *changes.seen])
-        return self._report(changes, create, update)
+        report = self._report(changes, create, update)
+        report.created += loaded
+        report.landed += [(record[0], record[2]) for record in changes.load.records]
+        return report
 
     def archive(self, absence: Absence, rows: Mapping[Any, str]) -> Report:
         """Archive rows, given as {primary key: key}."""
@@ -70,6 +78,22 @@ class Applier(Landing):
         absence.note(links)
 
     # -- rows --------------------------------------------------------------------------------
+
+    def _load(self, load: Load) -> list[Any]:
+        """Insert rows and links as they come; returns the primary keys of the rows."""
+        if load.insert is None or not load.keys:
+            return []
+        found = self.target.insert(load.insert, load.keys)
+        pks = [found[value] for value in load.keys]
+        links = sorted(
+            (external_id, str(pk), digest, lacks)
+            for pk, (external_id, digest, _, lacks) in zip(pks, load.records, strict=True)
+        )
+        self.links.insert(_LOADED, links, {**self.place, **self._first_runs(), "repeats": False})
+        return pks
+
+    def _first_runs(self) -> Row:
+        return {"first_run": self.run, "last_changed_run": self.run, "missing_since": None}
 
     def _update(self, items: Sequence[Item]) -> None:
         by_columns: dict[tuple[str, ...], list[Row]] = defaultdict(list)
@@ -99,8 +123,8 @@ class Applier(Landing):
         defaults = {**self.target.defaults(), **self.target.scope}
         pks: dict[Any, Any] = {}
         for names, rows in _by_columns(i.values for i in items if i.values.get(key) is not None):
-            constants = {name: value for name, value in defaults.items() if name not in names}
-            pks |= table.insert_keyed(rows, constants, key, self.target.scope)
+            insert = self.target.insertion(names).add([tuple(row.values()) for row in rows])
+            pks |= self.target.insert(insert, [row[key] for row in rows])
         for item in items:
             value = item.values.get(key)
             pk = pks[value] if value is not None else table.insert_one({**defaults, **item.values})
@@ -121,7 +145,7 @@ class Applier(Landing):
                     delete += parts[2]
             table.delete(delete)
             table.update(rewrite, [n for n in table.fields if n != table.pk.attname])
-            table.insert(insert, {})
+            table.insert_rows(insert, {})
 
     # -- links -------------------------------------------------------------------------------
 
@@ -151,7 +175,7 @@ class Applier(Landing):
                 rewrite.append(self._renewed(item.link, row))
         runs = {"first_run": self.run, "missing_since": None}
         for repeats, rows in insert.items():
-            self.links.insert(rows, {**self.place, **runs, "repeats": repeats})
+            self.links.insert_rows(rows, {**self.place, **runs, "repeats": repeats})
         self.links.update(rewrite, (*_RENEWED, "source_updated_at") if timed else _RENEWED)
 
     def _renewed(self, link: Link, row: Row) -> Row:

@@ -47,7 +47,8 @@ def anybody_waits() -> bool:
 
 def announce_batch(run: SyncRun, stream: str, target: Target, changes: Changes) -> None:
     """Mark the rejected rows that waited for what a batch has brought."""
-    if (changes.create or changes.update or changes.relink) and anybody_waits():
+    brought = changes.create or changes.load.keys or changes.update or changes.relink
+    if brought and anybody_waits():
         digests = set(_brought(run.feed, stream, target, changes))
         announce(digests, f"arrived in run #{run.pk}")
 
@@ -85,6 +86,10 @@ def _brought(feed: str, stream: str, target: Target, changes: Changes) -> Iterat
     for item in (*changes.create, *known):
         if item.external_id:
             yield of_record(feed, stream, item.external_id)
+    for external_id, *_ in changes.load.records:
+        yield of_record(feed, stream, external_id)
+    for key in changes.load.keys:
+        yield of_key(target.label, str(key))
     renamed = [item for item in changes.update if target.key in item.changed]
     for item in (*changes.create, *renamed):
         if (key := item.values.get(target.key)) is not None:

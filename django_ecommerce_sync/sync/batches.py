@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import enum
+import math
+from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import islice
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field
+from itertools import count, islice
+from typing import Any, NamedTuple, Self
 
 from ..exceptions import FeedError
-from ..feeds import BadRow, FeedSource, Page, Payload, Stream
+from ..feeds import FeedSource, Page, RawRows, Stream
+from .changes import Load
+from .loading import Loader
 from .observation import Observation
+from .reader import FeedRow, Known, NumberedRow, Reader
 from .session import let_go
 
-#: A row with its place in the stream, counted from 1.
-NumberedRow = tuple[int, "Payload | BadRow"]
+#: Rows that are looked at in one go: what is done meanwhile waits no longer than for these.
+_SLICE = 100
+#: Batches that are made ready while another one is written.
+_AHEAD = 2
 
 
 class Place(NamedTuple):
@@ -29,15 +37,18 @@ class Place(NamedTuple):
         return Place(self.page, self.offset + rows, self.read + rows)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Batch:
     """Rows that are written together, and the places they come from.
 
     ``starts`` has the place before the batch's first row of each page, with that row's index.
+    ``known`` is what each row is known by, ``load`` the new rows that go the short way.
     """
 
-    rows: list[NumberedRow]
-    starts: list[tuple[int, Place]]
+    rows: list[NumberedRow] = field(default_factory=list)
+    known: list[Known] = field(default_factory=list)
+    starts: list[tuple[int, Place]] = field(default_factory=list)
+    load: Load | None = None
 
     @property
     def is_first(self) -> bool:
@@ -54,14 +65,17 @@ class Batch:
         """The batch as two."""
         middle = len(self.rows) // 2
         before = [start for start in self.starts if start[0] < middle]
-        first = Batch(self.rows[:middle], before)
         after = [(index - middle, place) for index, place in self.starts if index >= middle]
-        return first, Batch(self.rows[middle:], [(0, first.end), *after])
+        first = self._part(slice(None, middle), before)
+        return first, self._part(slice(middle, None), [(0, first.end), *after])
+
+    def _part(self, part: slice, starts: list[tuple[int, Place]]) -> Self:
+        return type(self)(self.rows[part], self.known[part], starts)
 
 
-def standing(rows: list[NumberedRow], place: Place) -> Batch:
+def standing(rows: list[NumberedRow], place: Place, reader: Reader) -> Batch:
     """Rows that were read before; the stream's place stays where it is."""
-    return _Standing(rows, [(len(rows), place)])
+    return _Standing(rows, reader.known(row for _, row in rows), starts=[(len(rows), place)])
 
 
 class _Standing(Batch):
@@ -69,45 +83,164 @@ class _Standing(Batch):
 
     def halves(self) -> tuple[Batch, Batch]:
         middle = len(self.rows) // 2
-        return standing(self.rows[:middle], self.end), standing(self.rows[middle:], self.end)
+        first = self._part(slice(None, middle), [(middle, self.end)])
+        return first, self._part(slice(middle, None), [(len(self.rows) - middle, self.end)])
 
 
-def batches(
-    feed: FeedSource,
-    stream: Stream,
-    place: Place,
-    seen: Observation,
-    *,
-    size: int,
-    limit: int | None,
-) -> Iterator[Batch]:
+class _Step(enum.Enum):
+    """What making batches has come to when it is not a batch."""
+
+    #: There is more to do that needs nobody else.
+    MORE = enum.auto()
+    #: What comes next may have to wait for the source.
+    SOURCE = enum.auto()
+
+
+class Batches:
     """Batches of up to ``size`` rows from ``place`` on; at most ``limit`` rows in all.
 
     ``seen`` takes in what the pages say up to the batch at hand. Where a page cannot be had,
     the rows of those before it come first, then the error.
     """
-    batch = Batch([], [])
-    number = place.read
-    failure: Exception | None = None
-    try:
-        for row, start in _rows(feed, stream, place, seen):
-            if limit is not None and number >= limit:
-                break
-            if start is not None:
-                batch.starts.append((len(batch.rows), start))
-            number += 1
-            batch.rows.append((number, row))
-            if len(batch.rows) == size:
-                _check_number(number, feed, stream)
-                yield batch
-                batch = Batch([], [(0, batch.end)])
-    except _NoPage as no_page:
-        failure = no_page.error
-    if batch.rows:
-        _check_number(number, feed, stream)
+
+    def __init__(
+        self,
+        feed: FeedSource,
+        stream: Stream,
+        place: Place,
+        seen: Observation,
+        reader: Reader,
+        loader: Loader | None,
+        *,
+        size: int,
+        limit: int | None,
+    ) -> None:
+        self.feed = feed
+        self.stream = stream
+        self.seen = seen
+        self.reader = reader
+        self.loader = loader
+        self.size = size
+        self.limit = limit
+        self._number = place.read
+        self._steps = self._batches(place)
+        self._ready: deque[Batch] = deque()
+        self._failure: Exception | None = None
+        self._step = _Step.SOURCE
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Batch:
+        while not self._ready:
+            if self._failure is not None:
+                raise self._failure
+            self._go_on()
+        return self._ready.popleft()
+
+    def make_ready(self) -> bool:
+        """Make a bit of what comes next ready, as far as that needs nobody else.
+
+        Returns whether there is more of that to do now.
+        """
+        if self._failure is not None or self._step is _Step.SOURCE or len(self._ready) == _AHEAD:
+            return False
+        self._go_on()
+        return True
+
+    def _go_on(self) -> None:
+        try:
+            step = next(self._steps, None)
+        except Exception as failure:  # told when its turn comes
+            self._failure = failure
+            return
+        if step is None:
+            self._failure = StopIteration()
+            return
+        if isinstance(step, Batch):
+            self._ready.append(step)
+        else:
+            self._step = step
+
+    def _batches(self, place: Place) -> Iterator[Batch | _Step]:
+        batch = Batch()
+        failure: Exception | None = None
+        try:
+            for found in self._slices(place):
+                if isinstance(found, _Step):
+                    yield found
+                    continue
+                rows, start = found
+                if start is not None:
+                    batch.starts.append((len(batch.rows), start))
+                while rows:
+                    taken = rows[: self.size - len(batch.rows)]
+                    rows = rows[len(taken) :]
+                    batch.rows.extend(zip(count(self._number + 1), taken, strict=False))
+                    batch.known.extend(self.reader.known(taken))
+                    if self.loader is not None:
+                        self.loader.look_at(taken)
+                    self._number += len(taken)
+                    if len(batch.rows) == self.size:
+                        yield from self._finished(batch)
+                        batch = Batch(starts=[(0, batch.end)])
+        except _NoPage as no_page:
+            failure = no_page.error
+        if batch.rows:
+            yield from self._finished(batch)
+        if failure is not None:
+            raise failure
+
+    def _finished(self, batch: Batch) -> Iterator[Batch | _Step]:
+        if self._number > self.feed.max_records:
+            raise FeedError(
+                "too_many_records",
+                f"Stream '{self.stream.name}' has more than {self.feed.max_records:,} records; "
+                "raise max_records if it may.",
+            )
+        if self.loader is not None:
+            for load in self.loader.prepare(batch.rows, batch.known):
+                batch.load = load
+                yield _Step.MORE
         yield batch
-    if failure is not None:
-        raise failure
+
+    def _slices(self, place: Place) -> Iterator[tuple[list[FeedRow], Place | None] | _Step]:
+        """Some rows at a time, with the place before them where their page begins."""
+        left = math.inf if self.limit is None else max(self.limit - place.read, 0)
+        for page in self._pages(place.page):
+            if isinstance(page, _Step):
+                yield page
+                continue
+            if place.offset:
+                _check_same(page, self.seen, self.stream)
+            self.seen.take_page(page)
+            at_hand = isinstance(page.rows, RawRows)
+            found_rows = page.rows.raw() if isinstance(page.rows, RawRows) else iter(page.rows)
+            rows: Iterator[FeedRow] = islice(found_rows, place.offset, None)
+            read, start = 0, place
+            while left and (found := list(islice(rows, int(min(_SLICE, left))))):
+                yield found, None if read else start
+                read += len(found)
+                left -= len(found)
+                yield _Step.MORE if at_hand else _Step.SOURCE
+            if not left:
+                return
+            place = Place(page.cursor, 0, place.read + read)
+
+    def _pages(self, cursor: Any) -> Iterator[Page | _Step]:
+        """The pages, with an error between two of them told from one among a page's rows."""
+        pages = iter(self.feed.fetch(self.stream, cursor))
+        while True:
+            yield _Step.SOURCE
+            if self.feed.is_remote:
+                let_go()
+            try:
+                page = next(pages)
+            except StopIteration:
+                return
+            except Exception as error:
+                raise _NoPage(error) from error
+            yield page
 
 
 class _NoPage(Exception):
@@ -116,15 +249,6 @@ class _NoPage(Exception):
     def __init__(self, error: Exception) -> None:
         super().__init__(str(error))
         self.error = error
-
-
-def _check_number(read: int, feed: FeedSource, stream: Stream) -> None:
-    if read > feed.max_records:
-        raise FeedError(
-            "too_many_records",
-            f"Stream '{stream.name}' has more than {feed.max_records:,} records; raise "
-            "max_records if it may.",
-        )
 
 
 def _check_same(page: Page, seen: Observation, stream: Stream) -> None:
@@ -139,32 +263,3 @@ def _check_same(page: Page, seen: Observation, stream: Stream) -> None:
             f"The document of stream '{stream.name}' changed while the run was cut off; the next "
             "run reads it from its beginning.",
         )
-
-
-def _rows(
-    feed: FeedSource, stream: Stream, place: Place, seen: Observation
-) -> Iterator[tuple[Payload | BadRow, Place | None]]:
-    """Each row, with the place before it where its page begins."""
-    for page in _pages(iter(feed.fetch(stream, place.page)), remote=feed.is_remote):
-        if place.offset:
-            _check_same(page, seen, stream)
-        seen.take_page(page)
-        read = 0
-        for row in islice(page.rows, place.offset, None):
-            yield row, None if read else place
-            read += 1
-        place = Place(page.cursor, 0, place.read + read)
-
-
-def _pages(pages: Iterator[Page], *, remote: bool) -> Iterator[Page]:
-    """The pages, with an error between two of them told from one among a page's rows."""
-    while True:
-        if remote:
-            let_go()
-        try:
-            page = next(pages)
-        except StopIteration:
-            return
-        except Exception as error:
-            raise _NoPage(error) from error
-        yield page

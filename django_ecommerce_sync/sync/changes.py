@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 from ..exceptions import RecordError
 from ..feeds import Payload
+from .insert import Insert
+from .reader import FeedRow, NumberedRow
 from .report import Rejection
 from .table import Row
 
@@ -69,6 +71,8 @@ class Item:
     payload: Payload
     external_id: str
     digest: str
+    #: The row it comes from, as the feed handed it over.
+    origin: FeedRow = field(default_factory=dict)
     #: When the source changed the record, where it says so.
     source_updated_at: datetime | None = None
     link: Link | None = None
@@ -127,10 +131,27 @@ class Item:
 
 
 @dataclass(slots=True)
+class Load:
+    """New rows in the order of their keys, column by column the same."""
+
+    names: tuple[str, ...] = ()
+    values: list[tuple[Any, ...]] = field(default_factory=list)
+    keys: list[Any] = field(default_factory=list)
+    #: Of the records they come from: external id, digest, place in the stream, what it lacks.
+    records: list[tuple[str, str, int, str]] = field(default_factory=list)
+    #: The rows, ready to be sent.
+    insert: Insert | None = None
+    #: The rows of the batch that take the long way.
+    rest: list[NumberedRow] = field(default_factory=list)
+
+
+@dataclass(slots=True)
 class Changes:
     """The decisions about one batch."""
 
     create: list[Item] = field(default_factory=list)
+    #: More new rows, which went the short way.
+    load: Load = field(default_factory=Load)
     update: list[Item] = field(default_factory=list)
     #: The row is as it should be, but the link must learn the new digest (or is new itself).
     relink: list[Item] = field(default_factory=list)

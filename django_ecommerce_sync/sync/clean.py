@@ -21,6 +21,7 @@ from django.db import models
 from ..exceptions import RecordError
 from ..feeds import Reference
 from ..models import CURRENCIES, CodeField, CurrencyField, KeyField, is_too_large
+from .insert import JSONText
 
 Cleaner = Callable[[Any], Any]
 
@@ -34,6 +35,9 @@ _FLOAT_NOISE = Decimal("0.000001")
 _TRUE = frozenset({"true", "t", "yes", "y", "on", "1"})
 _FALSE = frozenset({"false", "f", "no", "n", "off", "0"})
 _JSON = msgspec.json.Encoder(decimal_format="number", enc_hook=str)
+#: What may be a number that cannot be read again, and JSON that says nothing.
+_LONG_NUMBER = re.compile(rb"[0-9]{15}|[0-9][eE][-+]?[0-9]|NaN|Inf")
+_NOTHING = frozenset({b"null", b'""'})
 #: Child rows of one record; grouped rows without a limit could make an order of a whole file.
 _MAX_LINES = 10_000
 #: MariaDB refuses JSON nested deeper than 31 levels.
@@ -47,7 +51,7 @@ _INTEGER_RANGES = {
     "PositiveBigIntegerField": (0, 2**63 - 1),
 }
 #: Marks a value that stands for "nothing said": the stored value is left alone.
-_UNSAID = object()
+UNSAID = object()
 
 
 class FieldsCleaner:
@@ -77,14 +81,18 @@ class FieldsCleaner:
         """The clean values by field name; raises ``RecordError`` naming the first bad field."""
         cleaned = {}
         for name, value in values.items():
-            is_blank = value is None or (type(value) is str and (not value or value.isspace()))
             try:
-                value = self.blanks[name](value) if is_blank else self.cleaners[name](value)
+                value = self.clean_one(name, value)
             except RecordError as error:
                 raise error.within(name) from error
-            if value is not _UNSAID:
+            if value is not UNSAID:
                 cleaned[name] = value
         return cleaned
+
+    def clean_one(self, name: str, value: Any) -> Any:
+        """The clean value of a field, ``UNSAID`` for a blank one that says nothing."""
+        is_blank = value is None or (type(value) is str and (not value or value.isspace()))
+        return self.blanks[name](value) if is_blank else self.cleaners[name](value)
 
     def clean_list(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Child rows, each clean; the error names the row."""
@@ -107,7 +115,7 @@ def _blank(field: models.Field[Any, Any]) -> Cleaner:
     blank: Any = None
     if not field.null:
         # A blank where the column has a default says nothing about the row.
-        blank = "" if text and not field.choices else _UNSAID
+        blank = "" if text and not field.choices else UNSAID
     required = not (field.null or field.blank or field.has_default())
     code = "invalid_key" if isinstance(field, KeyField) else "required"
 
@@ -121,7 +129,7 @@ def _blank(field: models.Field[Any, Any]) -> Cleaner:
 
 def _no_list(value: Any) -> Any:
     """Null in place of child rows says nothing about them."""
-    return _UNSAID
+    return UNSAID
 
 
 def _cleaner(field: Any, decimal: str, casefold: bool) -> Cleaner:
@@ -287,7 +295,7 @@ def _decimal(field: Any, mark: str) -> Cleaner:
 
 
 def _integer(field: Any) -> Cleaner:
-    low, high = _INTEGER_RANGES.get(field.get_internal_type(), (-(2**63), 2**63 - 1))
+    low, high = integer_range(field)
     check = _validators(field)
 
     def clean(value: Any) -> int:
@@ -304,6 +312,11 @@ def _integer(field: Any) -> Cleaner:
         return whole
 
     return clean
+
+
+def integer_range(field: Any) -> tuple[int, int]:
+    """The least and the greatest value of an integer field."""
+    return _INTEGER_RANGES.get(field.get_internal_type(), (-(2**63), 2**63 - 1))
 
 
 def _boolean(value: Any) -> bool:
@@ -360,6 +373,21 @@ def _json(value: Any) -> Any:
         return msgspec.json.decode(encoded)
     except msgspec.MsgspecError as error:
         raise RecordError("invalid_json", "It cannot be stored as JSON.", value=value) from error
+
+
+def json_texts(values: list[Any]) -> list[JSONText] | None:
+    """JSON values as texts, or None where one of them cannot be stored, or is blank."""
+    try:
+        texts = list(map(_JSON.encode, values))
+    except (TypeError, UnicodeEncodeError, RecursionError, ValueError):
+        return None
+    whole = b"".join(texts)
+    shallow = whole.count(b"{") + whole.count(b"[") <= _MAX_DEPTH or all(
+        text.count(b"{") + text.count(b"[") <= _MAX_DEPTH for text in texts
+    )
+    if not shallow or b"\\u0000" in whole or _LONG_NUMBER.search(whole):
+        return None
+    return None if _NOTHING.intersection(texts) else [JSONText(text, "utf-8") for text in texts]
 
 
 def _depth(value: Any) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from decimal import Decimal
@@ -22,20 +22,28 @@ _RULES = "1"
 _PLAIN = (str, bytes, int, float, Decimal, tuple, list, dict, set, frozenset, CodeType, type(None))
 
 
-def record_digest(stream: Stream, key: str, owners: Any = ()) -> Callable[[Payload], str]:
-    """A function that digests payloads of a stream: 128 bits, 32 hexadecimal characters.
+class RecordDigest:
+    """Digests the records of a stream: 128 bits, 32 hexadecimal characters.
 
-    It speaks of the payload's content, not of the order of its keys, and changes with the
-    mapping and with what decides between feeds (``owners``), so that a mended mapping reaches
-    rows whose payload did not change.
+    A row that is not decoded is digested as it stands; of a payload, the content counts and not
+    the order of its keys. Either changes with the mapping and with what decides between feeds
+    (``owners``), so that a mended mapping reaches rows whose record did not change.
     """
-    seed = bytes.fromhex(mapping_digest(stream, key, owners))
-    encode = _ENCODER.encode
 
-    def digest(payload: Payload) -> str:
-        return blake2b(encode(payload), digest_size=16, key=seed).hexdigest()
+    def __init__(self, stream: Stream, key: str, owners: Any = ()) -> None:
+        self._empty = blake2b(
+            digest_size=16, person=bytes.fromhex(mapping_digest(stream, key, owners))
+        )
 
-    return digest
+    def of_content(self, content: bytes) -> str:
+        """The digest of a row's own bytes."""
+        digest = self._empty.copy()
+        digest.update(content)
+        return digest.hexdigest()
+
+    def of_payload(self, payload: Payload) -> str:
+        """The digest of a payload."""
+        return self.of_content(_ENCODER.encode(payload))
 
 
 def mapping_digest(stream: Stream, key: str, owners: Any = ()) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import logging
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from functools import partial
@@ -22,14 +22,16 @@ from ..feeds import Archive, BadRow, FeedSource
 from ..models import SyncRun
 from . import arrivals, issues
 from .absence import Absence, Absent
-from .batches import Batch, NumberedRow, Place, batches, standing
+from .batches import Batch, Batches, Place, standing
 from .changes import Changes, Item
 from .continuity import Continuity
 from .faults import Patience, is_about_a_row, named, tried_again
 from .landing import Landing
 from .lease import Lease, lease_end
 from .match import WAITING, Matcher
+from .meanwhile import meanwhile
 from .observation import Observation
+from .reader import Known, NumberedRow, decoded
 from .repeats import Repeats
 from .report import Report, add_actions, add_counts
 from .shape import check_shape, renamed_paths
@@ -115,6 +117,8 @@ class StreamExecution:
         #: By external id, the last rejected copy that may land after all.
         self.waiting: dict[str, NumberedRow] = {}
         self.repeats = Repeats()
+        #: What there is to do while the database works; returns whether there is more.
+        self.make_ready: Callable[[], bool] = lambda: False
         self.wanted = _rows_to_retry(self.run, stream.name)
         self.heals = issues.has_open(self.run.feed, stream.name) and not self.run.dry_run
 
@@ -133,7 +137,9 @@ class StreamExecution:
         """Land batch after batch; returns the place after the last one."""
         self.continuity.begin()
         self._recall(place)
-        for batch in self._batches(place, self.run.limit, self.seen):
+        upcoming = self._batches(place, self.run.limit, self.seen)
+        self.make_ready = upcoming.make_ready
+        for batch in upcoming:
             if batch.is_first and self.seen.total is not None:
                 self.continuity.check_size(self.seen.total)
             self._land(batch)
@@ -153,9 +159,10 @@ class StreamExecution:
             )
         self.continuity.check_size(read)
 
-    def _batches(self, place: Place, limit: int | None, seen: Observation) -> Iterator[Batch]:
-        size = settings.BATCH_SIZE
-        return batches(self.attempt.feed, self.stream, place, seen, size=size, limit=limit)
+    def _batches(self, place: Place, limit: int | None, seen: Observation) -> Batches:
+        feed, matcher, size = self.attempt.feed, self.matcher, settings.BATCH_SIZE
+        tools = matcher.reader, matcher.loader
+        return Batches(feed, self.stream, place, seen, *tools, size=size, limit=limit)
 
     def _recall(self, place: Place) -> None:
         """Where the run goes on in the middle, find again what waits among the rows before it.
@@ -169,20 +176,21 @@ class StreamExecution:
         if waiting or self.matcher.has_repeats():
             for batch in self._batches(Place(), place.read, Observation()):
                 self.repeats.put(self.matcher.repeated(batch.rows))
-                for position, payload in batch.rows:
-                    if position in waiting and not isinstance(payload, BadRow):
-                        self.waiting[self.target.identify(payload)] = (position, payload)
+                for row, (external_id, _) in zip(batch.rows, batch.known, strict=True):
+                    if row[0] in waiting:
+                        self.waiting[external_id] = row
 
     def _settle(self, place: Place) -> None:
         """Second thoughts, once all has been read: last copies, and records that had to wait."""
-        self.matcher.first_load = False  # from here on rows are met again
+        reader = self.matcher.reader
+        self.matcher.loader = None  # from here on rows are met again
         self.matcher.settling = True
         for rows in self.repeats.batches(settings.BATCH_SIZE):
-            self._land(standing(rows, place), pass_=Pass.LAST_COPIES)
+            self._land(standing(rows, place, reader), pass_=Pass.LAST_COPIES)
         self.matcher.settling = False
         waiting = self.matcher.still_unseen(list(self.waiting.values()))
         if waiting:
-            self._land(standing(waiting, place), pass_=Pass.WAITING)
+            self._land(standing(waiting, place, reader), pass_=Pass.WAITING)
 
     def _may_be_empty(self) -> bool:
         return self.stream.allow_empty or self.continuity.asks_for_part or self.run.limit == 0
@@ -257,8 +265,8 @@ class StreamExecution:
                 self._commit(batch, partial(self._changes, batch), pass_=pass_)
                 return
             except DatabaseError as error:
-                if is_about_a_row(error) and self.matcher.first_load:
-                    self.matcher.first_load = False
+                if is_about_a_row(error) and batch.load is not None:
+                    self._take_the_long_way(batch)
                 elif not is_about_a_row(error):
                     patience.wait(error)
                 elif refused:
@@ -267,6 +275,12 @@ class StreamExecution:
                 else:  # another writer may have been quicker: match anew
                     refused = True
                     patience.pause()
+
+    def _take_the_long_way(self, batch: Batch) -> None:
+        """The tables refused a batch that was not matched: somebody else has written there, too."""
+        batch.load = None
+        if self.matcher.loader is not None:
+            self.matcher.loader.refusals += 1
 
     def _land_in_parts(self, batch: Batch, error: DatabaseError, *, pass_: Pass) -> None:
         if len(batch.rows) > 1:
@@ -278,7 +292,7 @@ class StreamExecution:
         tried_again(partial(self._commit, batch, reject, pass_=pass_))
 
     def _commit(self, batch: Batch, decide: Callable[[], Changes], *, pass_: Pass) -> None:
-        with transaction.atomic():
+        with meanwhile(self.target.connection, self.make_ready), transaction.atomic():
             run = self._hold()
             if not self._has_landed(run):
                 self._landed = self._write(run, batch, decide, pass_=pass_)
@@ -316,17 +330,26 @@ class StreamExecution:
 
     def _look_at_shape(self, run: SyncRun, batch: Batch, changes: Changes) -> None:
         check_shape(self.stream, self.target, changes)
-        if renamed := renamed_paths(self.stream, [payload for _, payload in batch.rows]):
+        if renamed := renamed_paths(
+            self.stream, [payload for _, _, payload in decoded(batch.rows)]
+        ):
             pairs = ", ".join(f"'{mapped}' (there is '{found}')" for mapped, found in renamed)
             message = f"The mapping reads what no record of the first batch has: {pairs}."
             warn(run, self.stream.name, "unknown_path", message)
 
     def _changes(self, batch: Batch) -> Changes:
-        rows = batch.rows if self.wanted is None else [r for r in batch.rows if self._is_wanted(r)]
-        return self.matcher.match(rows)
+        if self.wanted is None:
+            return self.matcher.match(batch.rows, batch.known, batch.load)
+        pairs = zip(batch.rows, batch.known, strict=True)
+        return self.matcher.match([row for row, known in pairs if self._is_wanted(row, known)])
+
+    def _is_wanted(self, row: NumberedRow, known: Known) -> bool:
+        """Whether a retry is about this row."""
+        ids, positions = self.wanted or (set(), set())
+        return known[0] in ids or row[0] in positions
 
     def _refused(self, batch: Batch, error: DatabaseError) -> Changes:
-        position, payload = batch.rows[0]
+        ((position, _, payload),) = decoded(batch.rows)
         changes = Changes()
         changes.counts["read"] = 1
         external_id = key = ""
@@ -335,13 +358,6 @@ class StreamExecution:
         reason = f"The database refused the row ({named(error)})."
         changes.reject(Item(position, {}, external_id, ""), RecordError("db_rejected", reason), key)
         return changes
-
-    def _is_wanted(self, row: NumberedRow) -> bool:
-        """Whether a retry is about this row."""
-        position, payload = row
-        ids, positions = self.wanted or (set(), set())
-        external_id = "" if isinstance(payload, BadRow) else self.target.identify(payload)
-        return external_id in ids or position in positions
 
     def _account(
         self, run: SyncRun, batch: Batch, changes: Changes, report: Report, *, pass_: Pass
@@ -376,7 +392,6 @@ class StreamExecution:
             "batch_number",
             "stalled_attempts",
         )
-        SyncRun.objects.filter(pk=run.pk).update(lease_until=lease_end())
 
     def _planned(self, run: SyncRun, report: Report) -> dict[str, Any]:
         return add_actions(run.plan_counts, self.stream.name, report.planned)
@@ -388,7 +403,9 @@ class StreamExecution:
         return self.lease.hold()
 
     def _keep(self, run: SyncRun, *fields: str) -> None:
-        run.save(update_fields=fields)
+        """Write fields of the run, and that its worker is alive."""
+        values = {name: getattr(run, name) for name in fields}
+        SyncRun.objects.filter(pk=run.pk).update(**values, lease_until=lease_end())
 
     def _keep_issues(self, run: SyncRun, report: Report, *, pass_: Pass) -> None:
         name = self.stream.name
@@ -409,7 +426,7 @@ class StreamExecution:
     def _remember_waiting(self, changes: Changes) -> None:
         for item in changes.waiting:
             if item.external_id in self.waiting or len(self.waiting) < _MAX_WAITING:
-                self.waiting[item.external_id] = (item.position, item.payload)
+                self.waiting[item.external_id] = (item.position, item.origin)
 
     def _tell(self, report: Report) -> None:
         if report.created or report.updated:
@@ -438,7 +455,8 @@ class Rehearsal(StreamExecution):
 
     def _keep(self, run: SyncRun, *fields: str) -> None:
         # The heart stops beating for a run whose batches do not come any more.
-        SyncRun.objects.filter(pk=run.pk).update(batch_number=F("batch_number") + 1)
+        alive = {"batch_number": F("batch_number") + 1, "lease_until": lease_end()}
+        SyncRun.objects.filter(pk=run.pk).update(**alive)
 
     def _keep_issues(self, run: SyncRun, report: Report, *, pass_: Pass) -> None:
         pass

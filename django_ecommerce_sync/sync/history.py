@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from ..conf import settings
 from ..models import ChangeAction, Merge, SyncChange, SyncedModel, SyncLink
-from .changes import Item
+from .changes import Item, Load
 from .ownership import streams_of
 from .table import Row, Table
 from .target import Target
@@ -48,6 +48,16 @@ class History:
         self._insert(ChangeAction.CREATED, [(i, self._supplied(i)) for i in create])
         self._insert(ChangeAction.UPDATED, [(i, self._changed(i)) for i in update])
 
+    def write_loaded(self, load: Load, pks: Sequence[Any]) -> None:
+        """One entry for each row of a load."""
+        fields: dict[str, Row] = {}
+        for *_, lacks in load.records:
+            if lacks not in fields:
+                names = [name for name in load.names if name not in lacks.split()]
+                fields[lacks] = dict.fromkeys(map(self._name, names))
+        found = [(pk, fields[record[3]]) for pk, record in zip(pks, load.records, strict=True)]
+        self._write(ChangeAction.CREATED, found)
+
     def write_archived(self, pks: Collection[Any]) -> None:
         """One entry for each row that was archived."""
         self._write(ChangeAction.ARCHIVED, [(pk, {"archived_at": None}) for pk in pks])
@@ -59,7 +69,7 @@ class History:
     def _write(self, action: str, found: Sequence[tuple[Any, Row]]) -> None:
         rows = [{"object_id": str(pk), "fields": fields} for pk, fields in found]
         said = {"action": str(action), "user_id": self.user_id, "at": timezone.now()}
-        self.table.insert(rows, {**self.place, **said})
+        self.table.insert_rows(rows, {**self.place, **said})
 
     def _supplied(self, item: Item) -> Row:
         return dict.fromkeys(self._name(column) for column in (*item.values, *item.children))

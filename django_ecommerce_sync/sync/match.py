@@ -6,9 +6,9 @@ A key that belongs to another record of the stream is a conflict, never a silent
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -17,12 +17,13 @@ from ..conf import settings
 from ..exceptions import RecordError
 from ..feeds import BadRow, Payload, Stream
 from ..models import EmailKeyField, SyncLink
-from .changes import HELD, MERGED, OLDER, PINNED, Changes, ChildRows, Item, Link
+from .changes import HELD, MERGED, OLDER, PINNED, Changes, ChildRows, Item, Link, Load
 from .compare import compare_row, new_row, warnings_about
-from .digest import record_digest
 from .ledger import Imagined, Ledger
+from .loading import Loader
 from .met import Met
 from .ownership import Ownership
+from .reader import Known, NumberedRow, Reader, decoded
 from .references import References
 from .source_time import newest_last, newest_of, source_time
 from .table import Row, Table
@@ -74,22 +75,31 @@ class Matcher:
         self.settling = False
         self.links = Table(SyncLink, target.connection)
         self.writers = Writers()
-        self.digest = record_digest(stream, target.key, ownership.description)
+        self.reader = Reader(stream, target, ownership.description)
         self.source_time = source_time(stream)
-        #: Whether nothing is there yet to be matched: then the unique keys of the tables tell
-        #: as much as a look at them, and whoever catches their error looks from there on.
-        #: They cannot tell an older copy from a newer one.
-        can_load = ledger is None and target.key_is_unique and not stream.save_rows
-        self.first_load = can_load and self.source_time is None and self._nothing_yet()
+        #: The short way, where nothing is there yet to be matched.
+        self.loader: Loader | None = None
         key_field = target.model._meta.get_field(target.key)
         self.key_is_personal = isinstance(key_field, EmailKeyField)
 
-    def match(self, rows: Sequence[tuple[int, Payload | BadRow]]) -> Changes:
-        """What a batch of numbered rows changes; the caller holds the transaction."""
+    def match(
+        self,
+        rows: Sequence[NumberedRow],
+        known: Sequence[Known] | None = None,
+        load: Load | None = None,
+    ) -> Changes:
+        """What a batch of numbered rows changes; the caller holds the transaction.
+
+        ``known`` is what the rows are known by, where the caller has it already; ``load`` are
+        those that go the short way.
+        """
         changes = Changes(settling=self.settling)
         changes.counts["read"] = len(rows)
-        if self._may_be_settled():
-            rows = self._without_settled(rows, changes)
+        if load is not None:
+            rows = self._without_loaded(load, changes)
+        elif self._may_be_settled():
+            known = self.reader.known(row for _, row in rows) if known is None else known
+            rows = self._without_settled(rows, known, changes)
         items = list(self._items(rows, changes))
         self._find_links(items)
         items = sorted(self._usable(items, changes), key=attrgetter("position"))
@@ -107,6 +117,14 @@ class Matcher:
             changes.newest = newest_of(item.source_updated_at for item in landing)
         return changes
 
+    def try_short_way(self) -> None:
+        """Load records without a look at the tables, if the stream has no links and no rows yet."""
+        if self.ledger is None and Loader.suits(self.stream, self.target, self.ownership):
+            alias = self.target.connection.alias
+            links = SyncLink.objects.using(alias).filter(feed=self.feed, stream=self.stream.name)
+            if not (links.exists() or self.target.model._base_manager.using(alias).exists()):
+                self.loader = Loader(self.stream, self.target, self.ownership)
+
     def key_text(self, payload: Payload) -> str:
         """The record's key as far as it can be told, to find the record by; no e-mail address."""
         if self.key_is_personal:
@@ -121,75 +139,86 @@ class Matcher:
         known = SyncLink.objects.using(self.target.connection.alias).filter(repeats=True)
         return known.filter(feed=self.feed, stream=self.stream.name).exists()
 
-    def repeated(self, rows: Sequence[tuple[int, Payload | BadRow]]) -> list[Item]:
+    def repeated(self, rows: Sequence[NumberedRow]) -> list[Item]:
         """Of the rows, those whose record is known to come more than once."""
         items = list(self._items(rows, Changes()))
         self._find_links(items)
         return [item for item in items if item.link and item.link.repeats]
 
-    def still_unseen(self, rows: Sequence[tuple[int, Payload | BadRow]]) -> list[Any]:
+    def still_unseen(self, rows: Sequence[NumberedRow]) -> list[NumberedRow]:
         """Of the rows, those of which no other copy that is as new has landed in this run."""
         items = list(self._items(rows, Changes()))
         self._find_links(items)
         unseen = [item for item in items if item.earlier in _NOT_APPLIED or item.is_newer]
-        return [(item.position, item.payload) for item in unseen]
+        return [(item.position, item.origin) for item in unseen]
+
+    # -- records of which nothing is known yet ----------------------------------------------
+
+    def _without_loaded(self, load: Load, changes: Changes) -> list[NumberedRow]:
+        """Count the records that are loaded; the rest takes the long way."""
+        changes.load = load
+        changes.counts["created"] += len(changes.load.keys)
+        if find := getattr(self.target.model, "sync_warnings", None):
+            for values in changes.load.values:
+                for code, message in find(dict(zip(changes.load.names, values, strict=True)), {}):
+                    changes.warn(code, message)
+        return load.rest
 
     # -- records that are as they were -------------------------------------------------------
 
     def _may_be_settled(self) -> bool:
         """Whether an equal digest is all there is to know of a record."""
-        needs_more = self.full or self.settling or self.first_load or self.ledger is not None
+        needs_more = self.full or self.settling or self.ledger is not None
         return not needs_more and self.source_time is None
 
     def _without_settled(
-        self, rows: Sequence[tuple[int, Payload | BadRow]], changes: Changes
-    ) -> Sequence[tuple[int, Payload | BadRow]]:
+        self, rows: Sequence[NumberedRow], known: Sequence[Known], changes: Changes
+    ) -> Sequence[NumberedRow]:
         """Count the records that are as they were; the rest wants a closer look.
 
         Most feeds bring little news: this is where the time of a sync goes, so no object is
         made for such a record. Where it meets anything odd it leaves the record alone.
         """
-        known = [self._known(payload) for _, payload in rows]
-        ids = {external_id for external_id, _ in known}
-        if len(ids) < len(known):  # copies: the last one counts
-            return rows
-        links = {row[1]: Link(*row) for row in self._read_links(sorted(ids))}
-        rest = []
+        times = Counter(map(itemgetter(0), known))
+        times[""] = 0
+        links = self._plain_links([external_id for external_id, n in times.items() if n == 1])
+        settled, rest = changes.settled, []
+        has_met, run = self.met.has_id, self.run
         for row, (external_id, digest) in zip(rows, known, strict=True):
             link = links.get(external_id)
-            if link is None or not self._is_as_it_was(link, digest):
+            if link is None or link[1] != digest or link[3] == run or has_met(link[2]):
                 rest.append(row)
             else:
-                changes.settled.append((link.id, external_id, row[0]))
-        changes.counts["unchanged"] += len(changes.settled)
+                settled.append((link[2], external_id, row[0]))
+        changes.counts["unchanged"] += len(settled)
         return rest
 
-    def _known(self, payload: Payload | BadRow) -> tuple[str, str]:
-        """A record's id and digest, as far as they can be had."""
-        if not isinstance(payload, BadRow):
-            with suppress(RecordError, TypeError, ValueError, RecursionError):
-                return self.target.identify(payload), self.digest(payload)
-        return "", ""
-
-    def _is_as_it_was(self, link: Link, digest: str) -> bool:
-        is_plain = not link.repeats and link.missing_since is None and link.merged_row is None
-        return link.hash == digest and is_plain and not self.met.has(link)
+    def _plain_links(self, ids: list[str]) -> dict[str, tuple[Any, ...]]:
+        """Digest, primary key and first run of links that say nothing else, by external id."""
+        found = self.links.find(
+            ("external_id", "hash", "id", "first_run"),
+            "external_id",
+            sorted(ids),
+            **self.place,
+            repeats=False,
+            missing_since=None,
+            merged_row=None,
+        )
+        return {row[0]: row for row in found}
 
     # -- records and links -------------------------------------------------------------------
 
-    def _items(
-        self, rows: Iterable[tuple[int, Payload | BadRow]], changes: Changes
-    ) -> Iterator[Item]:
-        for position, row in rows:
-            if isinstance(row, BadRow):
-                changes.reject(Item(position, {}, "", ""), row.error)
+    def _items(self, rows: Sequence[NumberedRow], changes: Changes) -> Iterator[Item]:
+        for position, row, payload in decoded(rows):
+            if isinstance(payload, BadRow):
+                changes.reject(Item(position, {}, "", ""), payload.error)
                 continue
-            item = Item(position, row, "", "")
+            item = Item(position, payload, "", "", row)
             try:
-                item.external_id = self._checked_id(row)
-                item.digest = self.digest(row)
+                item.external_id = self._checked_id(payload)
+                item.digest = self.reader.digest_of(row, payload)
                 if self.source_time is not None:
-                    item.source_updated_at = self.source_time(row)
+                    item.source_updated_at = self.source_time(payload)
             except RecordError as error:
                 changes.reject(item, error, self.key_text(item.payload))
             except (TypeError, ValueError, RecursionError) as error:
@@ -227,15 +256,7 @@ class Matcher:
             return RecordError("number_too_long", "It has a number of thousands of digits.")
         return RecordError("not_an_object", "Its names are not all text.")
 
-    def _nothing_yet(self) -> bool:
-        """Whether the stream has no links and its model no rows."""
-        alias = self.target.connection.alias
-        links = SyncLink.objects.using(alias).filter(feed=self.feed, stream=self.stream.name)
-        return not (links.exists() or self.target.model._base_manager.using(alias).exists())
-
     def _find_links(self, items: Sequence[Item]) -> None:
-        if self.first_load:
-            return
         ids = sorted({item.external_id for item in items if item.external_id})
         links = {row[1]: Link(*row) for row in self._read_links(ids)}
         if self.source_time is not None:
@@ -363,8 +384,6 @@ class Matcher:
         """Read and lock the rows of linked records and the rows that own the records' keys."""
         table, key, pk = self.target.table, self.target.key, self.target.table.pk
         self._owners: dict[Any, Row] = {}
-        if self.first_load:
-            return
         mine = [item for item in items if item.link and item.link.model == self.target.label]
         linked = {self._linked_pk(item.link) for item in mine if item.link}
         keys = {item.values[key] for item in items if item.values.get(key) is not None}

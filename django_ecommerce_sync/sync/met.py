@@ -6,7 +6,7 @@ whoever goes on with the run knows as much. A feed that keeps its order touches 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
@@ -25,10 +25,9 @@ class Met:
         self.run = run
         self.place = {"run": run, "stream": stream}
         self.table = Table(MetLinks, connection)
-        self.stored = MetLinks.objects.using(connection.alias).filter(**self.place)
-        pages = list(self.stored.values_list("page", "pk", "bits"))
-        self._keys = {page: pk for page, pk, _ in pages}
-        self._bits = {page: int(bits, 16) for page, _, bits in pages}
+        stored = MetLinks.objects.using(connection.alias).filter(**self.place)
+        pages = list(stored.values_list("page", "bits"))
+        self._bits = {page: int(bits, 16) for page, bits in pages}
         self._staged: dict[int, int] = {}
 
     def has(self, link: Link) -> bool:
@@ -51,21 +50,10 @@ class Met:
             page, bit = divmod(link_id, _PAGE)
             touched[page] = touched.get(page, 0) | 1 << bit
         self._staged = {page: bits | self._bits.get(page, 0) for page, bits in touched.items()}
-        self._insert([page for page in self._staged if page not in self._keys])
-        known = [page for page in sorted(self._staged) if page in self._keys]
-        rows = [{"id": self._keys[page], **self._row(page)} for page in known]
-        self.table.update(rows, ["bits"])
+        rows = [(page, format(bits, "x")) for page, bits in sorted(self._staged.items())]
+        self.table.upsert(("page", "bits"), rows, self.place, unique=("run", "stream", "page"))
 
     def keep(self) -> None:
         """What was written last is committed."""
         self._bits |= self._staged
-        if len(self._keys) < len(self._bits):
-            self._keys = dict(self.stored.values_list("page", "pk"))
         self._staged = {}
-
-    def _insert(self, pages: Sequence[int]) -> None:
-        rows = [{name: self._row(page)[name] for name in ("page", "bits")} for page in pages]
-        self.table.insert(rows, self.place)
-
-    def _row(self, page: int) -> dict[str, object]:
-        return {**self.place, "page": page, "bits": format(self._staged[page], "x")}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -17,6 +17,7 @@ from ..feeds import Payload, Stream
 from ..feeds.mapping import Lines
 from ..models import KeyField
 from .clean import FieldsCleaner
+from .insert import Insert
 from .table import Row, Table
 
 #: Callable defaults that may be called once for many rows.
@@ -126,6 +127,16 @@ class Target:
     def defaults(self) -> Row:
         """What a new row holds where the feed says nothing."""
         return defaults_of(self.table)
+
+    def insertion(self, names: Sequence[str]) -> Insert:
+        """New rows, given by the values of ``names``; the other columns hold their defaults."""
+        held = {**self.defaults(), **self.scope}
+        constants = {name: value for name, value in held.items() if name not in names}
+        return self.table.insertion(names, constants, key=self.key)
+
+    def insert(self, insert: Insert, keys: Sequence[Any]) -> dict[Any, Any]:
+        """Carry out such an insertion of rows with these keys; their primary keys by those."""
+        return self.table.carry_out(insert, keys, self.key, self.scope)
 
     def touch(self, row: Row) -> tuple[str, ...]:
         """Count a changed row's version up and renew its times; returns the columns touched."""

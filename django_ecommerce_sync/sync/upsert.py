@@ -143,7 +143,6 @@ class _Upsert:
             met=met,
             **place,
         )
-        self.matcher.first_load = False
         self.applier = Applier(target, met, stream=stream.name, **place)
         self.applier.history = Edits(target, by) if settings.CHANGE_LOG else None
 

@@ -18,7 +18,7 @@ from django_ecommerce_sync.models import (
     SyncLink,
 )
 from django_ecommerce_sync.signals import batch_synced
-from django_ecommerce_sync.sync.table import Table
+from tests.inserts import watch
 
 from .conftest import problem
 from .test_access import someone_with
@@ -514,14 +514,12 @@ class TestOrders:
 @pytest.fixture
 def strict(monkeypatch):
     """A host's own constraint, which no check of ours knows of, refuses one row."""
-    write = Table._write
 
-    def refuse(self, names, rows, *args):
-        if any(row.get("name") == "refused" for row in rows):
+    def refuse(head, rows):
+        if any("refused" in row for row in rows):
             raise IntegrityError(4025, "CONSTRAINT `secret` failed")
-        return write(self, names, rows, *args)
 
-    monkeypatch.setattr(Table, "_write", refuse)
+    watch(monkeypatch, refuse)
 
 
 def test_a_row_the_database_refuses_costs_itself(client, strict):

@@ -11,7 +11,7 @@ from django_ecommerce_sync.sync import dispatch_lost, execute, faults, request_r
 from django_ecommerce_sync.sync.execution import StreamExecution
 from django_ecommerce_sync.sync.lease import DatabaseNow, acquire
 from django_ecommerce_sync.sync.session import LOCK_SECONDS
-from django_ecommerce_sync.sync.table import Table
+from tests.inserts import watch
 from tests.sync.conftest import product
 from tests.sync.test_runs import expire
 
@@ -42,15 +42,13 @@ def test_rows_are_written_in_the_order_of_their_keys(shop, monkeypatch):
     shop.rows = {"products": [{**row, "price": "1"} for row in reversed(rows)]}
     shop.configure()
     run, _ = request_run("shop")
-    write = Table._write
     written = []
 
-    def noted(self, names, rows, *args):
-        if self.model is Product:
-            written.append([row["sku"] for row in rows])
-        return write(self, names, rows, *args)
+    def noted(head, rows):
+        if Product._meta.db_table in head:
+            written.append([value for row in rows for value in row if "SKU-" in str(value)])
 
-    monkeypatch.setattr(Table, "_write", noted)
+    watch(monkeypatch, noted)
     execute(run.pk)
     assert written == [[f"SKU-{n}" for n in range(1, 8)]]
 

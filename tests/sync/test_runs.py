@@ -24,6 +24,7 @@ from django_ecommerce_sync.models import (
 from django_ecommerce_sync.signals import batch_synced, sync_finished, sync_started
 from django_ecommerce_sync.sync import cancel, dispatch, dispatch_due, execute, request_run, runs
 from django_ecommerce_sync.sync.lease import acquire
+from tests.inserts import watch
 from tests.sync.conftest import PRODUCTS, customer, product
 
 pytestmark = pytest.mark.django_db
@@ -335,16 +336,11 @@ def test_the_bad_row_is_found_when_the_database_refuses_the_batch(shop, monkeypa
     """A host's own constraint, which no cleaning knows of, rejects one row and only that one."""
     from django.db import IntegrityError
 
-    from django_ecommerce_sync.sync.table import Table
-
-    write = Table._write
-
-    def strict(self, names, rows, *args):
-        if any(row.get("name") == "Thing 5" for row in rows):
+    def strict(head, rows):
+        if any("Thing 5" in row for row in rows):
             raise IntegrityError(4025, "CONSTRAINT `secret` failed")
-        return write(self, names, rows, *args)
 
-    monkeypatch.setattr(Table, "_write", strict)
+    watch(monkeypatch, strict)
     shop.rows = {"products": [product(n) for n in range(1, 9)]}
     run = shop.sync()
     assert run.counts_of("products") == {**run.counts_of("products"), "created": 7, "rejected": 1}
@@ -357,17 +353,13 @@ def test_the_bad_row_is_found_when_the_database_refuses_the_batch(shop, monkeypa
 def test_a_passing_fault_is_tried_again(shop, monkeypatch):
     from django.db import OperationalError
 
-    from django_ecommerce_sync.sync.table import Table
-
-    write = Table._write
     failures = [OperationalError(1213, "Deadlock found"), OperationalError(1205)]
 
-    def shaky(self, *args):
+    def shaky(head, rows):
         if failures:
             raise failures.pop()
-        return write(self, *args)
 
-    monkeypatch.setattr(Table, "_write", shaky)
+    watch(monkeypatch, shaky)
     shop.rows = {"products": [product(1)]}
     assert shop.counts() == {"read": 1, "created": 1}
     assert failures == []

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from ...exceptions import RecordError
 from ..document import Document
-from ..records import BadRow, Payload
+from ..records import BadRow, Payload, RawRows
 from ..streams import Stream
 
 #: Limits on one record, whatever its format.
@@ -23,7 +23,7 @@ Row = Payload | BadRow
 class Content:
     """A document's rows, read lazily while the document is open, and what surrounds them."""
 
-    rows: Iterator[Row]
+    rows: Iterable[Row] | RawRows
     #: How many rows there are, where that is known before they are read.
     count: int | None = None
     #: The document without its rows: the place of cursors and totals. None where that is too

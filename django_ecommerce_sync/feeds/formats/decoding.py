@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal, InvalidOperation
 from itertools import chain
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from ...exceptions import RecordError
-from ..records import BadRow, Payload
+from ..records import BadRow, Payload, RawRow
 from .base import MAX_DEPTH, MAX_RECORD, Row, bad_row
 
 #: Python refuses to read or print integers much longer than this.
@@ -20,25 +20,37 @@ MAX_DIGITS = 400
 _HUGE = 10**MAX_DIGITS
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, InvalidOperation)
 _BRACKETS = re.compile(rb'"(?:[^"\\]++|\\.)*+"|([{\[])|[}\]]', re.DOTALL)
-_one = msgspec.json.Decoder(float_hook=Decimal)
+_decode = msgspec.json.Decoder(float_hook=Decimal).decode
 
 
-def decode_batch(batch: bytes, decode: Callable[[bytes], list[Any]]) -> list[Payload] | None:
-    """The batch's payloads, or None where some record needs a closer look.
+def decode_batch(lines: Sequence[bytes]) -> list[Payload] | None:
+    """The payloads of a few records, or None where some record needs a closer look.
 
     The decoder keeps the last of two equal keys without a word; then the text has more quotes
     than the result needs.
     """
+    batch = b"".join(lines)
     if len(batch) > MAX_RECORD:
         return None
     try:
-        rows = decode(batch)
+        rows = list(map(_decode, lines))
     except _UNREADABLE:
         return None
     if any(type(row) is not dict for row in rows):
         return None
     found = _count_strings(rows)
     return rows if found is not None and found * 2 == _count_quotes(batch) else None
+
+
+def finder(name: str) -> Callable[[RawRow], Any]:
+    """What JSON objects have under a name, a text or an integer; see ``Encoding.finder``."""
+    shape = msgspec.defstruct("Shape", [("value", str | int)], rename={"value": name})
+    decode = msgspec.json.Decoder(shape).decode
+
+    def find(row: RawRow) -> Any:
+        return decode(row[0]).value  # type: ignore[attr-defined]
+
+    return find
 
 
 def decode_record(raw: bytes, where: str = "") -> Row:
@@ -71,7 +83,7 @@ def _checked(raw: bytes) -> Payload:
     if _too_deep(raw):
         raise RecordError("too_deep", f"The record is nested more than {MAX_DEPTH} levels deep.")
     try:
-        value = _one.decode(raw)
+        value = _decode(raw)
     except _UNREADABLE:
         value = _decode_exactly(raw)
         if isinstance(value, dict):  # all that the decoder refuses and the standard one does not

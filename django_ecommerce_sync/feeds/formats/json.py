@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from decimal import Decimal
-from typing import IO, Any
-
-import msgspec
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import count, repeat
+from typing import Any
 
 from ...exceptions import FeedError
 from ..document import Document
+from ..records import Encoding, RawRow, RawRows
 from ..streams import Stream
 from .base import MAX_DEPTH, MAX_RECORD, Content, Format, Row, bad_row
-from .decoding import decode_batch, decode_record
+from .decoding import decode_batch, decode_record, finder
 from .splitting import Span, Splitter, elements
 
-_decode_list = msgspec.json.Decoder(list[Any], float_hook=Decimal).decode
 _REJECTED = {
     "too_deep": f"The record is nested more than {MAX_DEPTH} levels deep.",
     "record_too_large": f"The record has more than {MAX_RECORD:,} bytes.",
@@ -37,8 +35,8 @@ class JSON(Format):
         levels = len(stream.records.split(".")) if stream.records else 0
         scanner.finish(levels)
         envelope = _envelope(document, start, end, scanner.offset)
-        count = sum(span.rows for span in spans)
-        return Content(_rows(document, spans), count, envelope)
+        number = sum(span.rows for span in spans)
+        return Content(_Elements(document, spans), number, envelope)
 
 
 def _envelope(document: Document, start: int, end: int, size: int) -> Mapping[str, Any] | None:
@@ -59,21 +57,51 @@ def _envelope(document: Document, start: int, end: int, size: int) -> Mapping[st
     )
 
 
-def _rows(document: Document, spans: list[Span]) -> Iterator[Row]:
-    for span in spans:
-        if span.rejected:
-            yield bad_row(span.rejected, _REJECTED[span.rejected])
-            continue
-        rows = _decoded(document.file, span)
-        if len(rows) != span.rows:
-            raise FeedError("feed_changed", f"{document.label} changed while it was read.")
-        yield from rows
+class _Element(Encoding):
+    """A record written as an element of a list."""
+
+    def decode(self, rows: Sequence[RawRow]) -> list[Row]:
+        texts = [content for content, _, _ in rows]
+        found = decode_batch(texts)
+        return list(map(decode_record, texts)) if found is None else found  # type: ignore[return-value]
+
+    def finder(self, name: str) -> Callable[[RawRow], Any] | None:
+        return finder(name)
+
+    def __reduce__(self) -> str:
+        return "_ELEMENT"  # there is one
 
 
-def _decoded(file: IO[bytes], span: Span) -> list[Row]:
-    file.seek(span.start)
-    raw = file.read(span.end - span.start)
-    rows: list[Row] | None = decode_batch(b"[" + raw + b"]", _decode_list)  # type: ignore[assignment]
-    if rows is None:
-        rows = [decode_record(element) for element in elements(raw)]
-    return rows
+_ELEMENT = _Element()
+
+
+class _Elements(RawRows):
+    def __init__(self, document: Document, spans: list[Span]) -> None:
+        self.document = document
+        self.spans = spans
+
+    def __iter__(self) -> Iterator[Row]:
+        for rows in self._stretches():
+            yield from _ELEMENT.decode(rows) if isinstance(rows, list) else [rows]
+
+    def raw(self) -> Iterator[RawRow | Row]:
+        for rows in self._stretches():
+            yield from rows if isinstance(rows, list) else [rows]
+
+    def _stretches(self) -> Iterator[list[RawRow] | Row]:
+        number = 1
+        for span in self.spans:
+            if span.rejected:
+                yield bad_row(span.rejected, _REJECTED[span.rejected])
+            else:
+                texts = self._texts(span)
+                yield list(zip(texts, count(number), repeat(_ELEMENT), strict=False))
+            number += span.rows
+
+    def _texts(self, span: Span) -> list[bytes]:
+        file = self.document.file
+        file.seek(span.start)
+        texts = elements(file.read(span.end - span.start))
+        if len(texts) != span.rows:
+            raise FeedError("feed_changed", f"{self.document.label} changed while it was read.")
+        return texts

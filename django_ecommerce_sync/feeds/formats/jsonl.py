@@ -3,58 +3,85 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterator
-from decimal import Decimal
+from collections.abc import Callable, Iterator, Sequence
+from itertools import count, repeat
 from typing import IO, Any
-
-import msgspec
 
 from ...exceptions import FeedError
 from ..document import Document
+from ..records import Encoding, RawRow, RawRows
 from ..streams import Stream
 from .base import MAX_RECORD, Content, Format, Row, bad_row
-from .decoding import decode_batch, decode_record
+from .decoding import decode_batch, decode_record, finder
 
-#: What is decoded at a time: the rows of more are too much for the processor's cache.
+#: What is read at a time: the rows of more are too much for the processor's cache.
 CHUNK = 64 << 10
 #: What may stand around a record on its line.
 _SPACE = b" \t\r"
-_decode = msgspec.json.Decoder(float_hook=Decimal).decode
 
 
 class JSONLines(Format):
     """An object on each line; blank lines are passed over, a bad line costs itself."""
 
     def read(self, document: Document, stream: Stream) -> Content:
-        return Content(_rows(document))
+        return Content(_Lines(document))
 
 
-def _rows(document: Document) -> Iterator[Row]:
-    number = 1
-    for block in _blocks(document.rewind(), document.label):
-        if block is None:
-            yield _too_large(number)
-            number += 1
-            continue
-        rows = decode_batch(block, _decode_lines)
-        if rows is not None:
-            yield from rows
-        else:  # also where a line is blank
-            yield from _one_by_one(block, number)
-        number += block.count(b"\n")
+class _Line(Encoding):
+    """A record written on a line."""
+
+    def decode(self, rows: Sequence[RawRow]) -> list[Row]:
+        lines = [content for content, _, _ in rows]
+        # Each line for itself: the decoder's own ``decode_lines`` lets a value go on over several.
+        found = decode_batch(lines)
+        if found is not None:
+            return found  # type: ignore[return-value]  # a list is not changed here
+        return [decode_record(line.strip(_SPACE), f"Line {at}: ") for line, at, _ in rows]
+
+    def finder(self, name: str) -> Callable[[RawRow], Any] | None:
+        return finder(name)
+
+    def __reduce__(self) -> str:
+        return "_LINE"  # there is one
 
 
-def _decode_lines(block: bytes) -> list[Any]:
-    """Each line for itself: the decoder's own ``decode_lines`` lets a value go on over several."""
-    return list(map(_decode, block.removesuffix(b"\n").split(b"\n")))
+_LINE = _Line()
 
 
-def _one_by_one(block: bytes, number: int) -> Iterator[Row]:
-    for at, line in enumerate(block.split(b"\n"), number):
+class _Lines(RawRows):
+    def __init__(self, document: Document) -> None:
+        self.document = document
+
+    def __iter__(self) -> Iterator[Row]:
+        for rows in self._stretches():
+            yield from _LINE.decode(rows) if isinstance(rows, list) else [rows]
+
+    def raw(self) -> Iterator[RawRow | Row]:
+        for rows in self._stretches():
+            yield from rows if isinstance(rows, list) else [rows]
+
+    def _stretches(self) -> Iterator[list[RawRow] | Row]:
+        """The lines that are not blank, many at a time, and between them why one is no row."""
+        number = 1
+        for block in _blocks(self.document.rewind(), self.document.label):
+            if block is None:
+                yield _too_large(number)
+                number += 1
+                continue
+            lines = block.removesuffix(b"\n").split(b"\n")
+            if len(block) <= MAX_RECORD and all(map(bytes.strip, lines)):
+                yield list(zip(lines, count(number), repeat(_LINE), strict=False))
+            else:
+                yield from _one_by_one(lines, number)
+            number += block.count(b"\n")
+
+
+def _one_by_one(lines: list[bytes], number: int) -> Iterator[list[RawRow] | Row]:
+    for at, line in enumerate(lines, number):
         if len(line) > MAX_RECORD:  # as it stands: so it is told where a line is read in pieces
             yield _too_large(at)
-        elif line := line.strip(_SPACE):
-            yield decode_record(line, f"Line {at}: ")
+        elif line.strip(_SPACE):
+            yield [(line, at, _LINE)]
 
 
 def _too_large(number: int) -> Row:

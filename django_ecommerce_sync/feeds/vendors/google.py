@@ -54,7 +54,7 @@ class MerchantFormat(Format):
             content = XML().read(document, stream)
         else:
             content = self.text.read(document, _with_spellings(stream))
-        return replace(content, rows=_respelled(content.rows))
+        return replace(content, rows=_respelled(iter(content.rows)))
 
 
 class GoogleMerchant(DocumentFeed):

@@ -97,7 +97,7 @@ class Planner(Landing):
             "stream": self.decisions.stream,
             "model": self.decisions.target.label,
         }
-        self.table.insert([decision.as_row() for decision in planned], constants)
+        self.table.insert_rows([decision.as_row() for decision in planned], constants)
 
 
 def forget(run: SyncRun) -> None:

@@ -1,0 +1,246 @@
+"""INSERT statements of many rows, written out ahead of the time when they are sent.
+
+On MySQL the values are put into the statement by the client library's own C function: its
+driver's parameter handling costs more than the server's part of an INSERT.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime, tzinfo
+from decimal import Decimal
+from functools import partial
+from typing import Any, Self
+
+import msgspec
+from django.conf import settings as django_settings
+from django.db import DataError, models
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from ..models import CodeField, CurrencyField, EmailKeyField, KeyField, MoneyField
+from .faults import PACKET_TOO_LARGE
+
+#: Between two values and between two rows, and in place of a NULL, while they are one text.
+_VALUE, _ROW, _NULL = "\x1f", "\x1e", "\x1d"
+#: Characters of values in one statement; well below the smallest packet a server allows.
+_STATEMENT_SIZE = 500_000
+#: A statement of so many characters fits into the smallest packet a server is set to.
+_SMALL = 250_000
+#: Fields whose values the drivers take as they are; exact classes, for a subclass may convert.
+_PLAIN = frozenset(
+    {
+        models.CharField,
+        models.TextField,
+        models.IntegerField,
+        models.BigIntegerField,
+        models.PositiveIntegerField,
+        models.DecimalField,
+        CodeField,
+        CurrencyField,
+        EmailKeyField,
+        KeyField,
+        MoneyField,
+    }
+)
+_NUMBERS = frozenset(
+    {
+        models.IntegerField,
+        models.BigIntegerField,
+        models.PositiveIntegerField,
+        models.DecimalField,
+        MoneyField,
+    }
+)
+
+
+class JSONText(str):
+    """A JSON value, written."""
+
+    __slots__ = ()
+
+    @property
+    def value(self) -> Any:
+        """The value."""
+        return msgspec.json.decode(self.encode())
+
+
+class Insert:
+    """Rows to be inserted into a model's table."""
+
+    def __init__(
+        self,
+        connection: BaseDatabaseWrapper,
+        model: type[models.Model],
+        names: Sequence[str],
+        constants: Mapping[str, Any],
+        suffix: str = "",
+    ) -> None:
+        """Rows are given by the values of the columns ``names``; ``constants`` are equal in all."""
+        connection.ensure_connection()
+        self.connection = connection
+        self.suffix = suffix
+        quote = connection.ops.quote_name
+        fields = {field.attname: field for field in model._meta.concrete_fields}
+        columns = ", ".join([quote(str(fields[name].column)) for name in (*names, *constants)])
+        self.head = f"INSERT INTO {quote(model._meta.db_table)} ({columns}) VALUES "  # noqa: S608
+        self._writers = [self._writer(fields[name]) for name in names]
+        self._fixed = [_adapted(fields[n], value, connection) for n, value in constants.items()]
+        self._tail = "".join([f",{_literal(connection, value)}" for value in self._fixed])
+        self._width = len(names) + len(constants)
+        #: Rows as parameters, or as the text of some at a time.
+        self._rows: list[Any] = []
+
+    def add(self, rows: Sequence[Sequence[Any]]) -> Self:
+        """More rows; nothing is sent yet."""
+        if rows and self.connection.vendor == "mysql":
+            self._rows += self._written(self._parameters(rows))
+        elif rows:
+            self._rows += [[*row, *self._fixed] for row in self._parameters(rows)]
+        return self
+
+    def execute(self) -> list[tuple[Any, ...]]:
+        """Insert the rows in as few statements as may be; what they returned, if anything."""
+        if not self._rows:
+            return []
+        with self.connection.cursor() as cursor:
+            if self.connection.vendor == "mysql":
+                found: list[tuple[Any, ...]] = []
+                for part in _parts(self._rows):
+                    sql = f"{self.head}{','.join(part)} {self.suffix}"
+                    self._check_size(sql)
+                    cursor.execute(sql, None)
+                    found += cursor.fetchall() if cursor.description else ()
+                return found
+            one = f"({', '.join(['%s'] * self._width)})"
+            cursor.executemany(f"{self.head}{one} {self.suffix}", self._rows)
+            return []
+
+    def _check_size(self, sql: str) -> None:
+        """Refuse a statement the server would not take; it may just hang up on one."""
+        if len(sql) > _SMALL:
+            with self.connection.cursor() as cursor:
+                cursor.execute("SELECT @@max_allowed_packet")
+                (limit,) = cursor.fetchone()
+            if len(sql.encode()) >= limit:
+                raise DataError(PACKET_TOO_LARGE, "The rows are larger than max_allowed_packet.")
+
+    def _parameters(self, rows: Sequence[Sequence[Any]]) -> Sequence[Sequence[Any]]:
+        """The rows with their values as the driver wants them."""
+        if not any(self._writers):
+            return rows
+        columns = zip(*rows, strict=True)
+        adapted = [
+            column if write is None else list(map(write, column))
+            for write, column in zip(self._writers, columns, strict=True)
+        ]
+        return list(zip(*adapted, strict=True))
+
+    def _written(self, rows: Sequence[Sequence[Any]]) -> Iterator[str]:
+        """VALUES lists of bounded size for MySQL.
+
+        One call escapes thousands of texts put together with characters that cleaned text
+        cannot have, at which they are put apart again.
+        """
+        texts = _texts(rows)
+        tail = f"{self._tail})"
+        if texts is None:
+            literal = partial(_literal, self.connection)
+            for part in _parts([",".join(map(literal, row)) for row in rows]):
+                yield ",".join([f"({row}{tail}" for row in part])
+            return
+        for part in _parts(texts):
+            text = _escaped(self.connection, _ROW.join(part)).replace(_VALUE, "','")
+            text = "('" + text.replace(_ROW, f"'{tail},('") + "'" + tail
+            yield text.replace(f"'{_NULL}'", "NULL") if _NULL in text else text
+
+    def _writer(self, field: Any) -> Callable[[Any], Any] | None:
+        """As ``_adapter``; MySQL reads numbers and JSON just as well from texts made faster."""
+        if self.connection.vendor == "mysql":
+            if type(field) in _NUMBERS:
+                return _number_text
+            if type(field) is models.JSONField and field.encoder is None:
+                return _json_text
+            if type(field) is models.DateTimeField and django_settings.USE_TZ:
+                return partial(_time_text, self.connection.timezone)
+        return _adapter(field, self.connection)
+
+
+def written(connection: BaseDatabaseWrapper, values: Sequence[Any]) -> str:
+    """Values of one column as a MySQL statement has them, parted by commas."""
+    texts = _texts([[value] for value in values])
+    if texts is None:
+        return ",".join([_literal(connection, value) for value in values])
+    return "'" + _escaped(connection, _ROW.join(texts)).replace(_ROW, "','") + "'"
+
+
+def _escaped(connection: BaseDatabaseWrapper, text: str) -> str:
+    escaped: bytes = connection.connection.escape_string(text.encode())
+    return escaped.decode()
+
+
+def _literal(connection: BaseDatabaseWrapper, value: Any) -> str:
+    """A value as a MySQL statement has it."""
+    if connection.vendor != "mysql" or type(value) is int or type(value) is Decimal:
+        return str(value)
+    text: bytes | str = connection.connection.literal(value)
+    return text.decode() if isinstance(text, bytes) else text
+
+
+def _adapted(field: Any, value: Any, connection: BaseDatabaseWrapper) -> Any:
+    adapt = _adapter(field, connection)
+    return value if adapt is None else adapt(value)
+
+
+def _adapter(field: Any, connection: BaseDatabaseWrapper) -> Callable[[Any], Any] | None:
+    """How a value becomes a parameter; None where it is one already."""
+    if type(field) in _PLAIN:
+        return None
+    adapt = partial(field.get_db_prep_save, connection=connection)
+    if isinstance(field, models.JSONField):
+        return lambda value: adapt(value.value if isinstance(value, JSONText) else value)
+    return adapt
+
+
+def _parts(rows: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Rows that are texts in groups that make statements of bounded size."""
+    begun = size = 0
+    for number, length in enumerate(map(len, rows)):
+        if size and size + length > _STATEMENT_SIZE:
+            yield rows[begun:number]
+            begun, size = number, 0
+        size += length
+    if rows:
+        yield rows[begun:]
+
+
+def _texts(rows: Sequence[Sequence[Any]]) -> list[str] | None:
+    """Each row as one text, or None where values are not all texts that can be told apart."""
+    nulls = 0
+    try:
+        texts = list(map(_VALUE.join, rows))
+    except TypeError:
+        nulls = sum(row.count(None) for row in rows)
+        try:
+            texts = [
+                _VALUE.join([_NULL if value is None else value for value in row]) for row in rows
+            ]
+        except TypeError:
+            return None
+    width = len(rows[0]) - 1 if rows else 0
+    whole = "".join(texts)
+    marks = (len(rows) * width, 0, nulls)
+    return texts if tuple(map(whole.count, (_VALUE, _ROW, _NULL))) == marks else None
+
+
+def _number_text(value: Any) -> str | None:
+    return None if value is None else str(value)
+
+
+def _json_text(value: Any) -> str | None:
+    if value is None or isinstance(value, JSONText):
+        return value
+    return msgspec.json.encode(value).decode()
+
+
+def _time_text(zone: tzinfo | None, value: datetime | None) -> str | None:
+    return None if value is None else value.astimezone(zone).replace(tzinfo=None).isoformat(" ")

@@ -1,0 +1,43 @@
+"""Use the time a server takes: one thread, one connection, and no waiting for an answer.
+
+The client of MySQL can send a statement and read the answer later. What comes next is made ready
+in between, as long as the answer is not there; threads would do the same, but for a lock of the
+interpreter that each answer had to wait for.
+"""
+
+from __future__ import annotations
+
+import select
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+
+@contextmanager
+def meanwhile(connection: BaseDatabaseWrapper, work: Callable[[], bool]) -> Iterator[None]:
+    """While the connection waits for answers, do ``work`` bit by bit, until it returns False.
+
+    ``work`` must not use the connection. Drivers that can only wait do so.
+    """
+    connection.ensure_connection()
+    driver: Any = connection.connection
+    if not hasattr(driver, "send_query"):
+        yield
+        return
+    poll = select.poll()
+    poll.register(driver.fileno(), select.POLLIN)
+
+    def query(statement: bytes) -> None:
+        driver.send_query(bytes(statement))
+        while not poll.poll(0) and work():
+            pass
+        driver.read_query_result()
+
+    own = vars(driver)  # its type does not let attributes be deleted in the usual way
+    own |= {"query": query, "commit": lambda: query(b"COMMIT")}
+    try:
+        yield
+    finally:
+        del own["query"], own["commit"]

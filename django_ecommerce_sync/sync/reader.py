@@ -1,0 +1,89 @@
+"""What a row is known by, and its payload: nothing is decoded that need not be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from ..exceptions import RecordError
+from ..feeds import BadRow, Encoding, Payload, RawRow, Stream
+from ..feeds.mapping import identifier, own_identifier
+from .digest import RecordDigest
+from .target import Target
+
+#: A row as a feed hands it over.
+FeedRow = RawRow | Payload | BadRow
+#: A row with its place in the stream, counted from 1.
+NumberedRow = tuple[int, FeedRow]
+#: What a row is known by: its external id and its digest; "" where that takes a closer look.
+Known = tuple[str, str]
+
+_ODD = (RecordError, TypeError, ValueError, RecursionError, msgspec.MsgspecError)
+
+
+class Reader:
+    """Reads the rows of one stream, decoded ones and others."""
+
+    def __init__(self, stream: Stream, target: Target, owners: Any = ()) -> None:
+        self.stream = stream
+        self.target = target
+        self.digest = RecordDigest(stream, target.key, owners)
+        self._finders: dict[Encoding, Callable[[RawRow], str]] = {}
+
+    def known(self, rows: Iterable[FeedRow]) -> list[Known]:
+        """What each row is known by, as far as that can be had."""
+        return [self._known(row) for row in rows]
+
+    def digest_of(self, row: FeedRow, payload: Payload) -> str:
+        """The digest of a row; raises what payloads raise that are no JSON."""
+        if isinstance(row, tuple):
+            return self.digest.of_content(row[0])
+        return self.digest.of_payload(payload)
+
+    def _known(self, row: FeedRow) -> Known:
+        external_id = ""
+        try:
+            if isinstance(row, tuple):
+                find = self._finders.get(row[2]) or self._finder(row[2])
+                external_id = find(row)
+                return external_id, self.digest.of_content(row[0])
+            if not isinstance(row, BadRow):
+                external_id = self.target.identify(row)
+                return external_id, self.digest.of_payload(row)
+        except _ODD:
+            pass
+        return external_id, ""
+
+    def _finder(self, encoding: Encoding) -> Callable[[RawRow], str]:
+        """A function that finds the id of a row that is not decoded."""
+        name = self.stream.id_name(self.target.key)
+        find = encoding.finder(name) if name else None
+        normalize = self.target.normalize_key
+        found: Callable[[RawRow], str]
+        if find is None:
+            found = self._id_of_decoded
+        elif self.stream.external_id is None:
+            found = lambda row: normalize(identifier(find(row)))  # noqa: E731
+        else:
+            found = lambda row: own_identifier(find(row))  # noqa: E731
+        self._finders[encoding] = found
+        return found
+
+    def _id_of_decoded(self, row: RawRow) -> str:
+        (payload,) = row[2].decode([row])
+        return "" if isinstance(payload, BadRow) else self.target.identify(payload)
+
+
+def decoded(rows: Sequence[NumberedRow]) -> list[tuple[int, FeedRow, Payload | BadRow]]:
+    """The rows, each with its payload, or with why there is none."""
+    raw: dict[Encoding, list[RawRow]] = {}
+    for _, row in rows:
+        if isinstance(row, tuple):
+            raw.setdefault(row[2], []).append(row)
+    payloads = {encoding: iter(encoding.decode(found)) for encoding, found in raw.items()}
+    return [
+        (position, row, next(payloads[row[2]]) if isinstance(row, tuple) else row)
+        for position, row in rows
+    ]
