@@ -40,6 +40,9 @@ class BadRow:
 class Encoding(ABC):
     """How a format writes its rows."""
 
+    #: What a row's content does not say and its payload depends on, such as the names of columns.
+    context: bytes = b""
+
     @abstractmethod
     def decode(self, rows: Sequence[RawRow]) -> list[Payload | BadRow]:
         """The payloads of these rows, or why there are none."""

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from ..feeds import FeedSource, Payload, Stream
+from ..feeds import Encoding, FeedSource, Payload, RawRow, Stream
 
 _ENCODER = msgspec.json.Encoder(order="sorted", enc_hook=repr)
 #: Raised whenever cleaning changes what a value becomes, so that every row is compared anew.
@@ -31,19 +31,28 @@ class RecordDigest:
     """
 
     def __init__(self, stream: Stream, key: str, owners: Any = ()) -> None:
-        self._empty = blake2b(
-            digest_size=16, person=bytes.fromhex(mapping_digest(stream, key, owners))
-        )
+        mapping = bytes.fromhex(mapping_digest(stream, key, owners))
+        self._empty = blake2b(digest_size=16, person=mapping)
+        #: Of rows that are not decoded, by what their digests begin with.
+        self._begun: dict[Encoding, Any] = {}
 
-    def of_content(self, content: bytes) -> str:
-        """The digest of a row's own bytes."""
-        digest = self._empty.copy()
+    def of_raw(self, row: RawRow) -> str:
+        """The digest of a row that is not decoded."""
+        content, _, encoding = row
+        begun = self._begun.get(encoding)
+        if begun is None:
+            begun = self._begun[encoding] = self._empty.copy()
+            begun.update(encoding.context)
+        digest = begun.copy()
         digest.update(content)
-        return digest.hexdigest()
+        text: str = digest.hexdigest()
+        return text
 
     def of_payload(self, payload: Payload) -> str:
         """The digest of a payload."""
-        return self.of_content(_ENCODER.encode(payload))
+        digest = self._empty.copy()
+        digest.update(_ENCODER.encode(payload))
+        return digest.hexdigest()
 
 
 def mapping_digest(stream: Stream, key: str, owners: Any = ()) -> str:

@@ -53,7 +53,8 @@ class History:
         fields: dict[str, Row] = {}
         for *_, lacks in load.records:
             if lacks not in fields:
-                names = [name for name in load.names if name not in lacks.split()]
+                without = {*lacks.split()} - {"currency"}  # which no row goes without
+                names = [name for name in load.names if name not in without]
                 fields[lacks] = dict.fromkeys(map(self._name, names))
         found = [(pk, fields[record[3]]) for pk, record in zip(pks, load.records, strict=True)]
         self._write(ChangeAction.CREATED, found)

@@ -214,22 +214,31 @@ def _parts(rows: Sequence[str]) -> Iterator[Sequence[str]]:
 
 
 def _texts(rows: Sequence[Sequence[Any]]) -> list[str] | None:
-    """Each row as one text, or None where values are not all texts that can be told apart."""
+    """Each row as one text, or None where values are not all such that can be told apart."""
     nulls = 0
     try:
         texts = list(map(_VALUE.join, rows))
     except TypeError:
         nulls = sum(row.count(None) for row in rows)
         try:
-            texts = [
-                _VALUE.join([_NULL if value is None else value for value in row]) for row in rows
-            ]
+            texts = [_VALUE.join(map(_as_text, row)) for row in rows]
         except TypeError:
             return None
     width = len(rows[0]) - 1 if rows else 0
     whole = "".join(texts)
     marks = (len(rows) * width, 0, nulls)
     return texts if tuple(map(whole.count, (_VALUE, _ROW, _NULL))) == marks else None
+
+
+def _as_text(value: Any) -> str:
+    """A parameter as a text that MySQL takes for the same value."""
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return _NULL
+    if isinstance(value, int | Decimal):
+        return str(int(value) if isinstance(value, bool) else value)
+    raise TypeError
 
 
 def _number_text(value: Any) -> str | None:

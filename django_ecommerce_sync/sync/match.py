@@ -7,7 +7,7 @@ A key that belongs to another record of the stream is a conflict, never a silent
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from operator import attrgetter, itemgetter
 from typing import Any
 
@@ -387,18 +387,21 @@ class Matcher:
         mine = [item for item in items if item.link and item.link.model == self.target.label]
         linked = {self._linked_pk(item.link) for item in mine if item.link}
         keys = {item.values[key] for item in items if item.values.get(key) is not None}
-        owned = table.find((pk.attname,), key, sorted(keys), **self.target.scope)
-        stored = {number for number in linked if not isinstance(number, Imagined)}
-        wanted = sorted(stored | {pk.to_python(found) for (found,) in owned})
-        rows: Iterable[Row] = ()
-        if wanted:
-            rows = table.select(lock=self.ledger is None, pk__in=wanted)
+        rows = self._locked({number for number in linked if not isinstance(number, Imagined)})
+        # Whose keys are in those rows is known; rows are locked in one order all the same.
+        others = sorted(keys.difference(row[key] for row in rows))
+        owned = table.find((pk.attname,), key, others, **self.target.scope)
+        rows += self._locked({pk.to_python(found) for (found,) in owned} - linked)
         if self.ledger is not None:
             rows = self.ledger.over(self.target.label, pk.attname, rows, linked, keys)
         by_pk = {row[pk.attname]: row for row in rows}
         self._owners = {row[key]: row for row in by_pk.values() if row[key] is not None}
         for item in mine:
             item.row = by_pk.get(self._linked_pk(item.link)) if item.link else None
+
+    def _locked(self, pks: Collection[Any]) -> list[Row]:
+        lock = self.ledger is None
+        return list(self.target.table.select(lock=lock, pk__in=sorted(pks))) if pks else []
 
     def _linked_pk(self, link: Link) -> Any:
         """The primary key a link points to, which may be one a dry run has imagined."""

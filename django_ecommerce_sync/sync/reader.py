@@ -39,7 +39,7 @@ class Reader:
     def digest_of(self, row: FeedRow, payload: Payload) -> str:
         """The digest of a row; raises what payloads raise that are no JSON."""
         if isinstance(row, tuple):
-            return self.digest.of_content(row[0])
+            return self.digest.of_raw(row)
         return self.digest.of_payload(payload)
 
     def _known(self, row: FeedRow) -> Known:
@@ -48,7 +48,7 @@ class Reader:
             if isinstance(row, tuple):
                 find = self._finders.get(row[2]) or self._finder(row[2])
                 external_id = find(row)
-                return external_id, self.digest.of_content(row[0])
+                return external_id, self.digest.of_raw(row)
             if not isinstance(row, BadRow):
                 external_id = self.target.identify(row)
                 return external_id, self.digest.of_payload(row)
@@ -61,13 +61,19 @@ class Reader:
         name = self.stream.id_name(self.target.key)
         find = encoding.finder(name) if name else None
         normalize = self.target.normalize_key
-        found: Callable[[RawRow], str]
         if find is None:
             found = self._id_of_decoded
         elif self.stream.external_id is None:
-            found = lambda row: normalize(identifier(find(row)))  # noqa: E731
+
+            def found(row: RawRow) -> str:
+                value = find(row)
+                return normalize(value if isinstance(value, str) else identifier(value))
+
         else:
-            found = lambda row: own_identifier(find(row))  # noqa: E731
+
+            def found(row: RawRow) -> str:
+                return own_identifier(find(row))
+
         self._finders[encoding] = found
         return found
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from itertools import repeat
 from typing import Any, ClassVar
 
 from ...exceptions import ConfigurationError, FeedError
 from ..document import Document
+from ..records import BadRow, Encoding, RawRow, RawRows
 from ..streams import Stream
 from .base import MAX_RECORD, Content, Format, Row, bad_row
 from .columns import column_names
@@ -20,6 +22,8 @@ MAX_FIELD = 128 << 10
 #: A record that goes on for longer has a quote that nobody closed.
 MAX_OPEN = 4 * MAX_RECORD
 _DELIMITERS = ",;\t|"
+#: Between two cells, while they are one text.
+_PART = "\x1f"
 _UNDECODED = re.compile("[\ud800-\udfff]")
 _TAB_NAME = re.compile(r"\.(tsv|tab)(\.gz)?$", re.IGNORECASE)
 
@@ -58,10 +62,10 @@ class CSV(Format):
         lines = Lines(document, encoding_of(document, self.encoding))
         delimiter = self._delimiter(lines, document, stream)
         if delimiter is None:  # an empty file
-            return Content(iter(()), 0)
+            return Content((), 0)
         table = _Table(lines, delimiter, self.quotechar, self.escapechar)
         names = self.columns or _header(table, stream)
-        return Content(table.rows(names))
+        return Content(_Records(table.records(len(names)), _Cells(tuple(names))))
 
     def _delimiter(self, lines: Lines, document: Document, stream: Stream) -> str | None:
         """The separator, None of an empty document; the line ``sep=`` is passed over."""
@@ -136,6 +140,55 @@ def _quoting(quotechar: str) -> dict[str, Any]:
     return {"quotechar": None, "quoting": csv.QUOTE_NONE}
 
 
+@dataclass(frozen=True, slots=True)
+class _Cells(Encoding):
+    """A record's cells, parted by a character that is in none of them."""
+
+    names: tuple[str, ...]
+
+    @property
+    def context(self) -> bytes:  # type: ignore[override]
+        return f"{_PART.join(self.names)}{_PART}".encode()
+
+    def decode(self, rows: Sequence[RawRow]) -> list[Row]:
+        names = self.names
+        return [
+            dict(zip(names, content.decode().split(_PART), strict=True)) for content, _, _ in rows
+        ]
+
+    def finder(self, name: str) -> Callable[[RawRow], Any] | None:
+        if name not in self.names:
+            return None
+        at, part = self.names.index(name), _PART.encode()
+        return lambda row: row[0].split(part, at + 1)[at].decode()
+
+
+class _Records(RawRows):
+    def __init__(self, records: Iterator[list[str] | BadRow], encoding: _Cells) -> None:
+        self.records = records
+        self.encoding = encoding
+
+    def __iter__(self) -> Iterator[Row]:
+        return map(self._payload, self.records)
+
+    def raw(self) -> Iterator[RawRow | Row]:
+        encoding, width = self.encoding, len(self.encoding.names)
+        for record in self.records:
+            if isinstance(record, BadRow):
+                yield record
+                continue
+            text = _PART.join(record)
+            if text.count(_PART) < width:
+                yield text.encode(), 0, encoding
+            else:
+                yield self._payload(record)
+
+    def _payload(self, record: list[str] | BadRow) -> Row:
+        if isinstance(record, BadRow):
+            return record
+        return dict(zip(self.encoding.names, record, strict=True))
+
+
 class _Table:
     """The records of a CSV file with their line numbers."""
 
@@ -151,40 +204,34 @@ class _Table:
         self.pushed = ""
         self.reader: Iterator[list[str]] = self._reader(iter(self._next_line, ""))
 
-    def rows(self, names: list[str]) -> Iterator[Row]:
-        """A payload for each record, or why there is none."""
+    def records(self, width: int) -> Iterator[list[str] | BadRow]:
+        """The cells of each record, so many, or why there are none."""
         lines = self.lines
         while True:
             ahead = lines.ahead
             if self._is_plain() and self._is_quoted():
-                yield from self._parsed(names)
+                yield from self._parsed(width)
             else:
-                yield from self._split(names)
+                yield from self._split(width)
             # A record that went on beyond these lines has loaded the next ones.
             if lines.ahead is ahead and not lines.load():
                 return
 
-    def _split(self, names: list[str]) -> Iterator[Row]:
-        """The rows of the lines in memory: what has no quote is split at once."""
+    def _split(self, width: int) -> Iterator[list[str] | BadRow]:
+        """The records of the lines in memory: what has no quote is split at once."""
         lines, delimiter, quote = self.lines, self.delimiter, self.quotechar or "\0"
         is_plain = self._is_plain()
-        row: Row | None
         for line in lines.ahead:
             if not is_plain or quote in line:
-                row = self._row(line, names)
+                if record := self._record(line, width):
+                    yield record
             elif line := line.rstrip("\r\n"):
-                try:
-                    row = dict(zip(names, line.split(delimiter), strict=True))
-                except ValueError:
-                    row = _ragged(lines.number, line.count(delimiter) + 1, names)
-            else:
-                continue
-            if row is not None:
-                yield row
+                cells = line.split(delimiter)
+                yield cells if len(cells) == width else _ragged(lines.number, len(cells), width)
 
-    def _parsed(self, names: list[str]) -> Iterator[Row]:
-        """The rows of the lines in memory, all of them by the csv module."""
-        lines, width = self.lines, len(names)
+    def _parsed(self, width: int) -> Iterator[list[str] | BadRow]:
+        """The records of the lines in memory, all of them by the csv module."""
+        lines = self.lines
         begun = lines.number
         reader = self._reader(map(str.__add__, lines.ahead, repeat(lines.end)))
         done = 0
@@ -193,15 +240,15 @@ class _Table:
                 if reader.line_num > done + 1 and max(map(len, cells)) > MAX_FIELD:
                     break
                 if len(cells) == width:
-                    yield dict(zip(names, cells, strict=True))
+                    yield cells
                 elif cells:
-                    yield _ragged(begun + done + 1, len(cells), names)
+                    yield _ragged(begun + done + 1, len(cells), width)
                 done = reader.line_num
             else:
                 return
         lines.back_to(begun + done)
-        if row := self._row(next(lines.ahead), names):
-            yield row
+        if record := self._record(next(lines.ahead), width):
+            yield record
 
     def cells(self) -> list[str] | None:
         """The next record's cells, none of a blank line; None if one is too large."""
@@ -245,17 +292,17 @@ class _Table:
             or any(mark in lines.text for mark in marks)
         )
 
-    def _row(self, line: str, names: list[str]) -> Row | None:
-        """The payload of the record that begins with ``line``; None if that is blank."""
+    def _record(self, line: str, width: int) -> list[str] | BadRow | None:
+        """The cells of the record that begins with ``line``; None if that is blank."""
         first = self.lines.number
         self.pushed = line + self.lines.end
         cells = self.cells()
         if problem := self._problem(cells):
             code, reason = problem
             return bad_row(code, f"Line {first} {reason}.")
-        if cells and len(cells) == len(names):
-            return dict(zip(names, cells, strict=True))
-        return _ragged(first, len(cells), names) if cells else None
+        if cells and len(cells) != width:
+            return _ragged(first, len(cells), width)
+        return cells or None
 
     def _problem(self, cells: list[str] | None) -> tuple[str, str] | None:
         """Why the record at hand cannot be used, as a code and the end of a sentence."""
@@ -308,8 +355,8 @@ class _Table:
         )
 
 
-def _ragged(line: int, found: int, names: list[str]) -> Row:
-    return bad_row("column_count", f"Line {line} has {found} columns instead of {len(names)}.")
+def _ragged(line: int, found: int, width: int) -> BadRow:
+    return bad_row("column_count", f"Line {line} has {found} columns instead of {width}.")
 
 
 def _header(table: _Table, stream: Stream) -> list[str]:
