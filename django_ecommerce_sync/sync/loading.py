@@ -111,9 +111,9 @@ class Loader:
         nothing: Fresh = ("", (None,) * len(self.names))
         loaded, rest = [], []
         for row, (external_id, digest), new in zip(rows, known, fresh, strict=True):
-            is_seen = note(external_id) or times[external_id] > 1
+            is_odd = note(external_id) or times[external_id] > 1 or not digest
             lacks, values = new or nothing
-            if is_seen or values[key] is None or not _is_plain_id(external_id):
+            if is_odd or values[key] is None or not _is_plain_id(external_id):
                 rest.append(row)
             else:
                 loaded.append((values[key], values, (external_id, digest, row[0], lacks)))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import select
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -31,8 +31,14 @@ def meanwhile(connection: BaseDatabaseWrapper, work: Callable[[], bool]) -> Iter
 
     def query(statement: bytes) -> None:
         driver.send_query(bytes(statement))
-        while not poll.poll(0) and work():
-            pass
+        try:
+            while not poll.poll(0) and work():
+                pass
+        except BaseException:
+            with suppress(Exception):  # an answer nobody reads stands in the way of the next one
+                driver.read_query_result()
+                driver.discard_result()
+            raise
         driver.read_query_result()
 
     own = vars(driver)  # its type does not let attributes be deleted in the usual way

