@@ -288,7 +288,10 @@ class TestFillsDown(InMemory):
 
     options = memory(rows=[{**ROWS[0], "category": "Tea"}, *ROWS[1:]], category=category)
     options["rows"]["products"][-1] = {**ROWS[-1], "category": "Jug"}
-    breaks = {"test_order_does_not_matter[products]": "in another order"}
+    breaks = {
+        "test_order_does_not_matter[products]": "in another order",
+        "test_a_sync_creates_every_record_once": "differs from run to run",
+    }
 
 
 # -- faults ----------------------------------------------------------------------------------
