@@ -43,22 +43,22 @@ class ColumnsCleaner:
         """The clean values of each row by ``names``, None for one that is refused.
 
         ``sources`` says under which name a row has each of them; a value it does not have is
-        ``UNSAID``. The numbers are those of the columns in which there is such.
+        ``UNSAID``. The numbers are those of the columns in which there is such, or a blank.
         """
         columns = [
             self._column(name, plain, [row.get(source, MISSING) for row in rows])
             for name, source, plain in zip(self.names, sources, self._plain, strict=True)
         ]
         cleaned: list[Any] = list(zip(*columns, strict=True))
-        unsaid = []
+        gaps = []
         for number, column in enumerate(columns):
             if isinstance(column, _Odd):
                 for at, value in enumerate(column):
                     if value is _REFUSED:
                         cleaned[at] = None
-                if UNSAID in column:
-                    unsaid.append(number)
-        return cleaned, unsaid
+                if UNSAID in column or "" in column:
+                    gaps.append(number)
+        return cleaned, gaps
 
     def _column(self, name: str, plain: Callable[[list[Any]], Column], values: list[Any]) -> Any:
         found = plain(values)

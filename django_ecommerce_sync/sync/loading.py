@@ -136,16 +136,16 @@ class Loader:
             return None
 
     def _cleaned(self, mapped: list[Mapping[str, Any]]) -> list[Fresh | None]:
-        rows, unsaid = self.cleaner.clean(mapped, self._sources)
-        whole = not unsaid and len(self.names) == len(self.cleaner.names)
+        rows, gaps = self.cleaner.clean(mapped, self._sources)
+        whole = not gaps and len(self.names) == len(self.cleaner.names)
         return [
-            row if row is None else ("", row) if whole else self._completed(list(row), unsaid)
+            row if row is None else ("", row) if whole else self._completed(list(row), gaps)
             for row in rows
         ]
 
-    def _completed(self, row: list[Any], some: Sequence[int]) -> Fresh | None:
-        """The row with defaults for what its record does not say in some of the columns."""
-        unsaid = [index for index in some if row[index] is UNSAID]
+    def _completed(self, row: list[Any], gaps: Sequence[int]) -> Fresh | None:
+        """The row with defaults for what its record does not say in some columns."""
+        unsaid = [index for index in gaps if row[index] is UNSAID]
         lacking = []
         for index in unsaid:
             name = self.cleaner.names[index]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from django.forms.models import model_to_dict
-from hypothesis import HealthCheck, given
+from hypothesis import HealthCheck, example, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
@@ -86,6 +86,7 @@ def both_ways(shop, monkeypatch, stream="products"):
 
 
 @examples(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@example(rows=[{**PLAIN, "id": 1, "sku": "A", "currency": ""}], size=100)
 @given(rows=st.lists(ROWS, max_size=12), size=st.sampled_from([1, 3, 100]))
 def test_it_leads_where_the_long_way_leads(settings, monkeypatch, rows, size):
     shop = Shop(settings)
