@@ -28,6 +28,8 @@ class Rules:
     may_be_empty: bool = False
     #: Whether its records say when they changed, as ``at``.
     timed: bool = False
+    #: Whether it writes row by row, which makes no difference.
+    saves: bool = False
 
 
 @dataclass(eq=False)

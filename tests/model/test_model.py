@@ -18,7 +18,7 @@ import pytest
 from django.conf import settings as django_settings
 from django.db import connection, transaction
 from django.utils import timezone
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -49,7 +49,7 @@ from .model import Catalogue, Rules
 SHORT = ("sku", "name", "price", "brand")
 FIELDS = (*SHORT, "description", "inventory_count")
 #: Two feeds each: one outranks the other; both are equals whose records say when they changed;
-#: both archive what is gone, but not much of it unasked.
+#: both archive what is gone, but not much of it unasked. Some write through ``save()``.
 WORLDS = {
     "ranks": {
         "a": Rules(fields=SHORT, priority=1, archives=True),
@@ -57,10 +57,10 @@ WORLDS = {
     },
     "times": {
         "a": Rules(fields=SHORT, timed=True, archives=True),
-        "b": Rules(fields=FIELDS, timed=True, policy={"description": "never"}),
+        "b": Rules(fields=FIELDS, timed=True, saves=True, policy={"description": "never"}),
     },
     "doubts": {
-        "a": Rules(fields=SHORT, archives=True, max_ratio=0.4, may_be_empty=True),
+        "a": Rules(fields=SHORT, archives=True, max_ratio=0.4, may_be_empty=True, saves=True),
         "b": Rules(fields=FIELDS, archives=True, max_ratio=0.5, may_be_empty=True),
     },
 }
@@ -116,6 +116,7 @@ def stream(rules):
         since=Since(Moment("at", unit="s")) if rules.timed else None,
         missing=Archive(max_ratio=rules.max_ratio) if rules.archives else Keep(),
         allow_empty=rules.may_be_empty,
+        save_rows=rules.saves,
     )
 
 
@@ -533,6 +534,14 @@ settings.register_profile(
 BASE = settings.get_profile("histories")
 PROFILES = {
     "ci": settings(BASE, derandomize=True, max_examples=5, stateful_step_count=20),
+    # Whether they fail is all that tests/chaos/mutations.py asks.
+    "mutations": settings(
+        BASE,
+        derandomize=True,
+        phases=[Phase.generate],
+        max_examples=15,
+        stateful_step_count=25,
+    ),
     "long": settings(
         BASE, max_examples=int(os.environ.get("HYPOTHESIS_EXAMPLES", 2000)), stateful_step_count=50
     ),
