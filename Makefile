@@ -5,6 +5,7 @@
 # make bench      the benchmarks, small                    (make bench ARGS="--rows 1000000")
 # make fuzz       every parser against a fuzzer            (make fuzz ARGS="--minutes 10")
 # make chaos      kill workers, database and broker        (make chaos ARGS="--storm 200")
+# make model      long histories against a plain model     (make model ARGS="--examples 50")
 # make mutations  take the engine's safeguards away; each must be missed
 
 PYTHON ?= python3
@@ -14,7 +15,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test services stack bench fuzz chaos mutations lint types clean
+.PHONY: help demo test services stack bench fuzz chaos model mutations lint types clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -41,6 +42,9 @@ fuzz: $(VENV)/.fuzz
 
 chaos: $(VENV)/.test
 	@$(BIN)/python tests/chaos/run.py $(ARGS)
+
+model: $(VENV)/.test
+	@$(BIN)/python -m tests.model.run $(ARGS)
 
 mutations: $(VENV)/.test
 	@$(BIN)/python -m tests.chaos.mutations $(ARGS)

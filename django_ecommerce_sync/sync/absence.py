@@ -28,7 +28,10 @@ _NAMED = 20
 
 @dataclass(slots=True)
 class Absent:
-    """What a stream no longer has: how many rows, the first of them by key; and what it has."""
+    """What a stream no longer has: how many rows, the first of them by key.
+
+    ``present`` is what it still has of the records that were there before.
+    """
 
     number: int = 0
     present: int = 0
@@ -59,17 +62,20 @@ class Absence:
     def look(self) -> Absent:
         """What would be archived."""
         found = Absent()
-        for rows in self.batches():
+        not_met = 0
+        for links in self.not_met():
+            not_met += len(links)
+            rows = self._to_archive(links)
             found.number += len(rows)
             found.named += list(rows.values())[: _NAMED - len(found.named)]
-        found.present = self.links.count() - found.number
+        # Neither what the run has brought nor what went long ago makes a loss any smaller.
+        found.present = self.links.exclude(first_run=self.run).count() - not_met
         return found
 
     def batches(self) -> Iterator[dict[Any, str]]:
         """Rows to be archived, {primary key: key}, as many as fit into one transaction."""
         for links in self.not_met():
-            absent = set(links.values())
-            if rows := self._visible(absent - self._held_by_others(absent)):
+            if rows := self._to_archive(links):
                 yield rows
 
     def not_met(self) -> Iterator[dict[int, str]]:
@@ -107,6 +113,11 @@ class Absence:
         rows = set(gone.values_list("object_id", flat=True))
         gone.update(missing_since=self.run)
         forget_others(self.target.model, rows, feed=self.feed, stream=self.stream)
+
+    def _to_archive(self, links: dict[int, str]) -> dict[Any, str]:
+        """Of the rows of these absent records, those that nobody else stands for."""
+        absent = set(links.values())
+        return self._visible(absent - self._held_by_others(absent))
 
     def _all_met(self) -> bool:
         """Whether there are as many links as were met: no need to look at each."""

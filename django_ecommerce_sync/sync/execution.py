@@ -418,8 +418,12 @@ class StreamExecution:
         if self.heals:
             issues.resolve(run, name, report)
 
+    @transaction.atomic
     def _ask(self, absent: Absent, max_ratio: float) -> None:
-        issues.ask_about(self.run, self.stream.name, absent, max_ratio)
+        """Ask once, also where a worker died right after the question."""
+        run = self._hold()
+        if not run.issues.filter(stream=self.stream.name, code=issues.NEEDS_ATTENTION).exists():
+            issues.ask_about(run, self.stream.name, absent, max_ratio)
 
     # -- afterwards --------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 
     python -m tests.chaos.mutations            all of them
     python -m tests.chaos.mutations fence      one
+    python -m tests.chaos.mutations rules      those the plain model of tests/model notices
 
 A copy of the package is changed, never the package; the tests are run against the copy, first as
 it is, when they must pass, then without the safeguard, when they must fail.
@@ -35,6 +36,12 @@ class Mutation:
     test: str
     #: A marker expression, for a test that is left out by default.
     chaos: bool = True
+
+
+def of_the_model(name: str, world: str, path: str, before: str, after: str) -> Mutation:
+    """A rule of identity, ownership or merging: the histories of a world must show it."""
+    test = f"tests/model/test_model.py::test_a_catalogue_is_what_the_model_says[{world}]"
+    return Mutation(name, path, before, after, test, chaos=False)
 
 
 MUTATIONS = (
@@ -78,6 +85,139 @@ MUTATIONS = (
 )
 
 
+RULES = (
+    of_the_model(
+        "link-before-key",
+        "ranks",
+        "sync/match.py",
+        "item.row = by_pk.get(self._linked_pk(item.link)) if item.link else None",
+        "item.row = self._owners.get(item.values.get(key)) or "
+        "(by_pk.get(self._linked_pk(item.link)) if item.link else None)",
+    ),
+    of_the_model(
+        "conflict",
+        "ranks",
+        "sync/match.py",
+        "and others.get(str(owner[pk]), item.external_id) == item.external_id",
+        "",
+    ),
+    of_the_model(
+        "stale", "times", "sync/match.py", "if timed and item.is_stale:", "if timed and False:"
+    ),
+    of_the_model(
+        "newer-of-equals",
+        "times",
+        "sync/ownership.py",
+        'return OLDER if mine is not None and moment is not None and mine < moment else ""',
+        'return ""',
+    ),
+    of_the_model("pin", "ranks", "sync/ownership.py", "**self._by_pins(item.row or {}),", ""),
+    of_the_model(
+        "priority",
+        "ranks",
+        "sync/ownership.py",
+        "if fellow.priority > self.priority:",
+        "if False:",
+    ),
+    of_the_model(
+        "policy",
+        "ranks",
+        "sync/ownership.py",
+        "if policy != Policy.SOURCE\n",
+        "if policy not in (Policy.SOURCE, Policy.CREATE)\n",
+    ),
+    of_the_model(
+        "others-speak",
+        "ranks",
+        "sync/apply.py",
+        "self._let_others_speak([*update, *changes.relink])",
+        "",
+    ),
+    of_the_model(
+        "last-copy",
+        "ranks",
+        "sync/match.py",
+        "for item in reversed(newest_last(items) if timed else items):",
+        "for item in newest_last(items) if timed else items:",
+    ),
+    of_the_model(
+        "complete",
+        "ranks",
+        "sync/continuity.py",
+        "return read_all and not rejected and not seen.gaps(read)",
+        "return read_all and not seen.gaps(read)",
+    ),
+    of_the_model(
+        "ratio",
+        "doubts",
+        "sync/execution.py",
+        "(absent.ratio > max_ratio or is_empty)",
+        "is_empty",
+    ),
+    of_the_model(
+        "empty",
+        "doubts",
+        "sync/execution.py",
+        "(absent.ratio > max_ratio or is_empty)",
+        "absent.ratio > max_ratio",
+    ),
+    of_the_model(
+        "cursor-with-batch",
+        "ranks",
+        "sync/execution.py",
+        """            "warnings",
+            "cursor",
+            "batch_number",
+""",
+        """            "warnings",
+            "batch_number",
+""",
+    ),
+    of_the_model(
+        "met",
+        "ranks",
+        "sync/met.py",
+        "return bool(self._bits.get(page, 0) >> bit & 1)",
+        "return False",
+    ),
+    of_the_model(
+        "undo-values",
+        "ranks",
+        "sync/merging/undoing.py",
+        "if _is_from_merge(model, record, name, now[name])",
+        'if name != "brand" and _is_from_merge(model, record, name, now[name])',
+    ),
+    of_the_model(
+        "undo-links",
+        "ranks",
+        "sync/merging/links.py",
+        "mine.update(object_id=str(destination.pk))",
+        "",
+    ),
+    of_the_model(
+        "set-aside",
+        "ranks",
+        "sync/writers.py",
+        "return Writers(frozenset(ids - writing), frozenset(ids & writing))",
+        "return Writers()",
+    ),
+    of_the_model(
+        "provenance",
+        "ranks",
+        "sync/history.py",
+        "self._insert(ChangeAction.UPDATED, [(i, self._changed(i)) for i in update])",
+        "",
+    ),
+    of_the_model(
+        "exactly-the-plan",
+        "ranks",
+        "sync/plans/comparing.py",
+        "if decision.digest not in digests[decision.identity]:",
+        "if False:",
+    ),
+)
+
+
 def passes(test: str, copy: Path, *, chaos: bool) -> bool:
     """Whether the test passes with the package that lies in ``copy``."""
     environment = {
@@ -85,6 +225,7 @@ def passes(test: str, copy: Path, *, chaos: bool) -> bool:
         "CHAOS_PACKAGE": str(copy),
         "PYTHONPATH": os.pathsep.join([str(copy), str(ROOT)]),
         "PYTHONDONTWRITEBYTECODE": "1",
+        "HYPOTHESIS_PROFILE": "mutations",
     }
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider"]
     markers = ["-m", "chaos"] if chaos else []
@@ -104,11 +245,15 @@ def passes(test: str, copy: Path, *, chaos: bool) -> bool:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Break the engine's safeguards, see who notices.")
-    names = [mutation.name for mutation in MUTATIONS]
-    parser.add_argument("names", nargs="*", choices=[*names, []], metavar=f"{{{','.join(names)}}}")
+    names = [mutation.name for mutation in (*MUTATIONS, *RULES)]
+    known = [*names, "rules"]
+    parser.add_argument("names", nargs="*", choices=[*known, []], metavar=f"{{{','.join(known)}}}")
     chosen = parser.parse_args().names or names
+    if "rules" in chosen:
+        chosen += [mutation.name for mutation in RULES]
     unnoticed = []
-    for mutation in MUTATIONS:
+    passing: set[str] = set()
+    for mutation in (*MUTATIONS, *RULES):
         if mutation.name not in chosen:
             continue
         with tempfile.TemporaryDirectory(prefix="mutation-") as folder:
@@ -116,15 +261,18 @@ def main() -> int:
             shutil.copytree(ROOT / PACKAGE, copy / PACKAGE)
             shutil.copytree(ROOT / "tests", copy / "tests")
             shutil.copy(ROOT / "pyproject.toml", copy)
-            if not passes(mutation.test, copy, chaos=mutation.chaos):
+            if mutation.test not in passing and not passes(
+                mutation.test, copy, chaos=mutation.chaos
+            ):
                 raise SystemExit(f"{mutation.test} fails though nothing was changed")
+            passing.add(mutation.test)
             path = copy / PACKAGE / mutation.path
             source = path.read_text()
             if source.count(mutation.before) != 1:
                 raise SystemExit(f"{mutation.path} does not say once: {mutation.before}")
             path.write_text(source.replace(mutation.before, mutation.after))
             noticed = not passes(mutation.test, copy, chaos=mutation.chaos)
-        print(f"{mutation.name:<8} {'noticed' if noticed else 'NOT NOTICED'}", flush=True)
+        print(f"{mutation.name:<17} {'noticed' if noticed else 'NOT NOTICED'}", flush=True)
         unnoticed += [] if noticed else [mutation.name]
     return 1 if unnoticed else 0
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 
 #: What a new row holds where no record says anything.
 NOTHING = {"name": "", "brand": "", "description": "", "inventory_count": 0}
-#: In place of the record that was applied last: the row does without some of its news.
-HELD = "held"
+#: In place of the record that was applied last: the row does without some of its news, or the
+#: record came again in an older state.
+HELD, STALE = "held", "stale"
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,14 @@ class Rules:
     priority: int = 0
     policy: dict = field(default_factory=dict)
     archives: bool = False
+    #: The part of its rows that may be archived unasked.
+    max_ratio: float = 1.0
+    #: Whether no records are records, too.
+    may_be_empty: bool = False
+    #: Whether its records say when they changed, as ``at``.
+    timed: bool = False
+    #: Whether it writes row by row, which makes no difference.
+    saves: bool = False
 
 
 @dataclass(eq=False)
@@ -53,6 +62,9 @@ class Link:
     row: Row
     said: object = None
     lacks: frozenset = frozenset()
+    #: The newest time among the record's states, 0 if it never told one.
+    time: int = 0
+    first: int = 0
     seen: int = 0
     repeats: bool = False
     #: The row it came with, if that was merged into one the feed has a record of already.
@@ -95,54 +107,72 @@ class Catalogue:
 
     # -- a run -------------------------------------------------------------------------------
 
-    def sync(self, feed, records, run, *, full=False, only=None):
+    def sync(self, feed, records, run, *, full=False, only=None, allow_shrink=False):
         """Apply a feed's records, or only those with the ids ``only``; returns the counts."""
         records = [one for one in records if only is None or one["id"] in only]
         copies = Counter(one["id"] for one in records)
-        last = {one["id"]: one for one in records}
+        last = {id: self._last(feed, id, records) for id in copies}
         counts = Counter(read=len(records), duplicate=len(records) - len(last))
         wishes = {}
-        for id, record in last.items():
+        for id, (record, time) in last.items():
             link = self.links.get((feed, id))
-            if link and (outcome := self._settled(feed, link, record, copies, full)):
+            if link and time < link.time:
+                counts["skipped"] += 1
+                link.said, link.seen = STALE, run  # its issues stay: the record has not landed
+            elif link and (outcome := self._settled(feed, link, record, time, copies, full)):
                 counts[outcome] += 1
                 self._landed(feed, id, run)
             elif not record["price"].isdigit():
                 self._reject(feed, id, "invalid_decimal", run, counts)
             else:
-                wishes[id] = self._wish(feed, link and link.row, record)
+                wishes[id] = self._wish(feed, link and link.row, record, time)
         for id in self._conflicts(feed, wishes):
             del wishes[id]
             self._reject(feed, id, "identity_conflict", run, counts)
-        wishes = {id: self._adopting(feed, last[id], wishes, id) for id in wishes}
+        wishes = {id: self._adopting(feed, *last[id], wishes, id) for id in wishes}
         for id, wish in wishes.items():
-            counts[self._land(feed, id, last[id], wish, run)] += 1
+            counts[self._land(feed, id, *last[id], wish, run)] += 1
             self._landed(feed, id, run)
         for (name, id), link in self.links.items():
             link.repeats |= name == feed and copies[id] > 1
         if only is None and not counts["rejected"]:
-            counts["archived"] = self._end(feed, run)
+            counts["archived"] = self._end(feed, run, counts["read"], allow_shrink)
         return counts
 
-    def _settled(self, feed, link, record, here, full):
+    def _last(self, feed, id, records):
+        """Of a record's copies the last of the newest ones, and its time; without one it is new."""
+        link = self.links.get((feed, id))
+        newest, found = link.time if link else 0, (None, -1)
+        for one in records:
+            if one["id"] == id:
+                time = one.get("at") or newest
+                newest = max(newest, time)
+                found = (one, time) if time >= found[1] else found
+        return found
+
+    def _settled(self, feed, link, record, time, here, full):
         """The outcome of a record that need not be compared with its row, or None."""
         if self._writer(feed, link.row, here) is not link:
             outcome = "skipped" if link.said not in (None, record) else "unchanged"
-            link.said = record
+            link.said, link.time = record, time
             return outcome
-        stands_in = link.came_with is not None
-        return "unchanged" if link.said == record and not full and not stands_in else None
+        is_back = link.seen < self.complete[feed]
+        in_doubt = full or is_back or link.came_with is not None
+        return "unchanged" if link.said == record and not in_doubt else None
 
-    def _wish(self, feed, row, record):
-        """A record's row, what it would write there, and which of its news a person has pinned."""
-        values = {name: value for name, value in record.items() if name != "id"}
-        if row is None:
-            return None, values, set()
+    def _wish(self, feed, row, record, time):
+        """A record's row, what it would write there, and which of its news must wait: a person has
+        pinned the field, or a newer record speaks for it."""
+        values = {name: value for name, value in record.items() if name not in ("id", "at")}
         policy = self.feeds[feed].policy
-        closed = {n for n in policy if policy[n] == "create" or row.values[n] != NOTHING[n]}
-        closed |= self._claims(feed, row) | row.pinned
+        if row is None:
+            return None, {n: v for n, v in values.items() if policy.get(n) != "never"}, set()
+        closed = {n for n in policy if policy[n] != "fill" or row.values[n] != NOTHING[n]}
+        outranked, older = self._claims(feed, row, time)
+        closed |= outranked | older | row.pinned
         news = {name for name in values if values[name] != row.values[name]}
-        return row, {n: values[n] for n in values if n not in closed}, news & row.pinned
+        held = news & (row.pinned | (older - outranked))
+        return row, {n: values[n] for n in values if n not in closed}, held
 
     def _conflicts(self, feed, wishes):
         """The records whose key belongs to another record; who cannot leave keeps its own."""
@@ -169,47 +199,58 @@ class Catalogue:
             if id not in refused
         )
 
-    def _adopting(self, feed, record, wishes, id):
+    def _adopting(self, feed, record, time, wishes, id):
         """The wish of a record; one without a row takes the row that has its key, if any."""
         owner = self.by_sku(record["sku"])
         if wishes[id][0] is None and owner and not self._leaves(owner, wishes):
-            return self._wish(feed, owner, record)
+            return self._wish(feed, owner, record, time)
         return wishes[id]
 
-    def _land(self, feed, id, record, wish, run):
+    def _land(self, feed, id, record, time, wish, run):
         """Write a record into its row; returns what became of it."""
-        row, values, pinned = wish
+        row, values, held = wish
         lacks = frozenset(self.feeds[feed].fields) - record.keys()
         if row is None:
             row = Row(NOTHING | values, log=[(name, (feed, run)) for name in values])
             self.rows.append(row)
-            self.links[feed, id] = Link(row, record, lacks)
+            self.links[feed, id] = Link(row, record, lacks, time, run)
             return "created"
         changes = {name: value for name, value in values.items() if value != row.values[name]}
         if row.archived:
             changes["archived"] = False
-        link = self.links.setdefault((feed, id), Link(row, lacks=lacks))
+        link = self.links.setdefault((feed, id), Link(row, lacks=lacks, first=run))
         if lacks - link.lacks:  # another feed may say it now
-            self._doubt(row)
+            self._doubt_others(row, feed)
         if changes:
             row.write(changes, (feed, run))
             if link.came_with:
                 self._doubt(row, feed)
-        link.said, link.lacks = HELD if pinned else record, lacks
-        return "updated" if changes else "skipped" if pinned else "unchanged"
+        link.said, link.lacks, link.time = HELD if held else record, lacks, time
+        return "updated" if changes else "skipped" if held else "unchanged"
 
-    def _end(self, feed, run):
+    def _end(self, feed, run, read, allow_shrink):
         """Archive what a complete run no longer has; returns how many rows."""
-        for _, link in self.links_of_feed(feed):
-            if self.complete[feed] <= link.seen < run:  # gone just now: others may say it all
-                self._doubt(link.row)
+        rules, known = self.feeds[feed], self.complete[feed]
+        links = [link for _, link in self.links_of_feed(feed)]
         self.complete[feed] = run
-        gone = {link.row for _, link in self.links_of_feed(feed) if link.seen < run}
+        gone = {link.row for link in links if link.seen < run}
         gone = {row for row in gone if not (row.archived or self._present(row))}
-        for row in gone if self.feeds[feed].archives else ():
+        there = sum(link.first < run == link.seen for link in links)
+        too_many = gone and (not read or len(gone) > rules.max_ratio * (len(gone) + there))
+        if rules.archives and too_many and not allow_shrink:
+            self.complete[feed] = known  # nothing is proven
+            self.issues.add((feed, "", "needs_attention", run))
+            return 0
+        if rules.archives:
+            asked = (feed, "", "needs_attention")
+            self.issues = {issue for issue in self.issues if issue[:3] != asked}
+        for link in links:
+            if known <= link.seen < run:  # gone just now: others may say it all
+                self._doubt_others(link.row, feed)
+        for row in gone if rules.archives else ():
             row.write({"archived": True}, (feed, run))
             self._doubt(row)
-        return len(gone) if self.feeds[feed].archives else 0
+        return len(gone) if rules.archives else 0
 
     def links_of_feed(self, feed):
         return [(key, link) for key, link in self.links.items() if key[0] == feed]
@@ -238,19 +279,29 @@ class Catalogue:
         known += [(key, link) for key, link in self.links_of(row, feed) if key[1] in here]
         return min((link for _, link in known), key=lambda link: bool(link.came_with), default=None)
 
-    def _claims(self, feed, row):
-        """The fields of a row that feeds of a higher rank speak for."""
-        claims = set()
+    def _claims(self, feed, row, time):
+        """The fields of a row that feeds of a higher rank speak for, and those that newer records
+        of equal feeds do."""
+        outranked, older = set(), set()
+        mine = self.feeds[feed]
         for name, rules in self.feeds.items():
-            writer = self._writer(name, row) if rules.priority > self.feeds[feed].priority else None
-            if writer:
-                claims |= {*rules.fields} - {*rules.policy} - writer.lacks
-        return claims
+            if name != feed and rules.priority >= mine.priority:
+                writer = self._writer(name, row)
+                claims = {*rules.fields} - {*rules.policy} - writer.lacks if writer else set()
+                if rules.priority > mine.priority:
+                    outranked |= claims
+                elif mine.timed and rules.timed and writer and 0 < time < writer.time:
+                    older |= claims
+        return outranked, older
 
     def _doubt(self, row, feed=None):
         """Let the next run compare a row with its records."""
         for _, link in self.links_of(row, feed):
             link.said = None
+
+    def _doubt_others(self, row, feed):
+        for (name, _), link in self.links_of(row):
+            link.said = link.said if name == feed else None
 
     # -- people ------------------------------------------------------------------------------
 

@@ -1,13 +1,16 @@
 """Rows the feed no longer has."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 
 from django_ecommerce_sync import signals
 from django_ecommerce_sync.feeds import Archive, MemoryFeed
-from django_ecommerce_sync.models import Customer, Order, Product, RunStatus, SyncIssue
+from django_ecommerce_sync.models import Customer, Order, Product, RunStatus, SyncIssue, SyncRun
 from django_ecommerce_sync.sync import execute, request_run
+from django_ecommerce_sync.sync.execution import StreamExecution
 
 from .conftest import CUSTOMERS, PRODUCTS, customer, product
 
@@ -144,6 +147,42 @@ def test_a_feed_cut_to_a_tenth_archives_nothing_unasked(shop):
     assert (run.status, archived()) == (RunStatus.PARTIAL, [])
     assert run.counts_of("products")["unchanged"] == 10
     assert shop.counts(allow_shrink=True)["archived"] == 90
+
+
+def test_rows_that_went_long_ago_do_not_make_a_loss_any_smaller(shop):
+    for left in (3, 2):  # half of them go, then a third, each time what may go unasked
+        shop.rows = {"products": [product(n) for n in range(1, left + 1)]}
+        shop.sync()
+    assert archived() == ["SKU-3", "SKU-4", "SKU-5", "SKU-6"]
+    shop.streams = [replace(PRODUCTS, missing=Archive(max_ratio=0.4))]
+    without(shop, 2)
+    assert (shop.sync().status, len(archived())) == (RunStatus.PARTIAL, 4)
+    assert "1 rows are gone from the feed, 50% of all" in SyncIssue.objects.get().message
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_rows_that_are_new_do_not_make_a_loss_any_smaller(shop, dry_run):
+    shop.rows = {"products": [product(n) for n in (1, 2, *range(7, 17))]}
+    run = shop.sync(dry_run=dry_run)
+    assert (run.status, archived()) == (RunStatus.PARTIAL, [])
+    assert "4 rows are gone from the feed, 67% of all" in SyncIssue.objects.get().message
+
+
+def test_a_worker_that_dies_after_the_question_leaves_one_question(shop, monkeypatch):
+    def die(self):
+        raise SystemExit
+
+    without(shop, 2, 3, 4, 5)
+    shop.configure()
+    run, _ = request_run("shop")
+    with monkeypatch.context() as patched:
+        patched.setattr(StreamExecution, "_end", die)
+        with pytest.raises(SystemExit):
+            execute(run.pk)
+    assert SyncIssue.objects.get().code == "needs_attention"
+    SyncRun.objects.update(lease_until=timezone.now() - timedelta(hours=1))
+    assert execute(run.pk).status == RunStatus.PARTIAL
+    assert SyncIssue.objects.get().code == "needs_attention"
 
 
 def test_listeners_hear_of_it(shop):

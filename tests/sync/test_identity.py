@@ -3,7 +3,8 @@
 import pytest
 
 from django_ecommerce_sync.feeds import Stream
-from django_ecommerce_sync.models import Customer, Product, RunStatus, SyncLink
+from django_ecommerce_sync.models import Customer, Product, RunStatus, SyncIssue, SyncLink
+from django_ecommerce_sync.sync.merging import merge
 from tests.sync.conftest import CUSTOMERS, PRODUCTS, customer, product
 
 pytestmark = pytest.mark.django_db
@@ -113,6 +114,52 @@ def test_a_customer_without_email_lives_by_its_link(shop):
     shop.rows = {"customers": [customer(1, email=None, last="Cee"), customer(2), customer(3)]}
     assert shop.counts("customers") == {"read": 3, "updated": 2, "unchanged": 1}
     assert Customer.objects.filter(email=None).get().last_name == "Cee"
+
+
+@pytest.mark.parametrize("batch_size", [1, 1000])
+def test_addresses_that_customers_hand_on_to_each_other_do_not_collide(shop, batch_size):
+    shop.batch_size = batch_size
+    emails = ["a@example.com", "b@example.com", "c@example.com", None]
+    shop.rows = {"customers": [customer(n, email=email) for n, email in enumerate(emails)]}
+    shop.sync()
+    pks = dict(SyncLink.objects.values_list("external_id", "object_id"))
+    handed_on = ["b@example.com", "a@example.com", None, "c@example.com"]
+    shop.rows = {"customers": [customer(n, email=email) for n, email in enumerate(handed_on)]}
+    run = shop.sync()
+    assert (run.status, run.counts_of("customers")["updated"]) == (RunStatus.SUCCEEDED, 4)
+    found = dict(Customer.objects.values_list("pk", "email"))
+    assert [found[int(pks[str(n)])] for n in range(4)] == handed_on
+
+
+def test_an_address_that_comes_later_and_is_somebody_elses_is_a_conflict_until_they_are_merged(
+    shop,
+):
+    by_hand = Customer.objects.create(email="ann@example.com", company="By hand")
+    shop.rows = {"customers": [customer(1, email=None, phone="0170 1")]}
+    shop.sync()
+    linked = Customer.objects.get(phone="0170 1")
+    shop.rows = {"customers": [customer(1, email="ann@example.com", phone="0170 1")]}
+    assert shop.sync().issues.get().code == "identity_conflict"
+    assert Customer.objects.count() == 2
+    merge(linked, by_hand)
+    assert shop.counts("customers") == {"read": 1, "unchanged": 1}
+    one = Customer.objects.get()
+    assert (one.pk, one.email, one.company) == (linked.pk, "ann@example.com", "By hand")
+    assert not SyncIssue.objects.filter(state="open").exists()
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_a_row_that_was_deleted_behind_our_back_is_made_anew(shop, full):
+    shop.rows = {"products": [product(1), product(2)]}
+    shop.sync()
+    gone = Product.objects.filter(sku="SKU-1")
+    gone._raw_delete(gone.db)  # as in a database client: nobody hears of it
+    if not full:
+        shop.rows = {"products": [product(1, price="11"), product(2)]}
+    assert shop.counts(full=full) == {"read": 2, "created": 1, "unchanged": 1}
+    link = SyncLink.objects.get(external_id="1")
+    assert link.object_id == str(Product.objects.get(sku="SKU-1").pk)
+    assert shop.counts() == {"read": 2, "unchanged": 2}
 
 
 def test_a_customer_with_neither_id_nor_email_is_rejected(shop):
