@@ -89,6 +89,7 @@ _ENUMS = (
 )
 _ENUM_NAMES = {frozenset(enum.values): enum.__name__ for enum in _ENUMS}
 _ENUM_NAMES[frozenset(STATES)] = "OrderState"
+_ENUM_VALUES = {enum.__name__: list(enum.values) for enum in _ENUMS} | {"OrderState": list(STATES)}
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 #: Operations whose bodies name things that may not be there.
 _SEEKING = ("refresh", "duplicates_create")
@@ -284,6 +285,11 @@ class AutoSchema(SpectacularSchema):
             return build_examples_list([OpenApiExample(name, it) for name, it in named.items()])
         return super()._get_examples(serializer, direction, media_type, *args, **kwargs)  # type: ignore[no-untyped-call]
 
+    def _get_filter_parameters(self) -> Any:
+        """With the names of the sets of values that have one."""
+        found = super()._get_filter_parameters()  # type: ignore[no-untyped-call]
+        return [{**each, "schema": _named(self, each["schema"])} for each in found]
+
     def _resolve_path_parameters(self, variables: Any) -> Any:
         """With a value for each, so that the operation can be tried as it stands."""
         values = PATHS.get(self.get_operation_id(), {})
@@ -376,15 +382,26 @@ class ChoiceExtension(OpenApiSerializerFieldExtension):  # type: ignore[no-untyp
     target_class = "django_ecommerce_sync.api.fields.ChoiceField"
 
     def map_serializer_field(self, auto_schema: Any, direction: Any) -> Any:
-        name = _ENUM_NAMES[frozenset(self.target.choices)]
-        component = ResolvedComponent(  # type: ignore[no-untyped-call]
-            name=name,
-            type=ResolvedComponent.SCHEMA,
-            schema={"type": "string", "enum": list(self.target.choices)},
-            object=name,
-        )
-        auto_schema.registry.register_on_missing(component)
-        return component.ref
+        return _enum(auto_schema, list(self.target.choices))
+
+
+def _enum(auto_schema: Any, values: Sequence[str]) -> Any:
+    """The component of a set of values."""
+    name = _ENUM_NAMES[frozenset(values)]
+    component = ResolvedComponent(  # type: ignore[no-untyped-call]
+        name=name,
+        type=ResolvedComponent.SCHEMA,
+        schema={"type": "string", "enum": _ENUM_VALUES[name]},
+        object=name,
+    )
+    auto_schema.registry.register_on_missing(component)
+    return component.ref
+
+
+def _named(auto_schema: Any, schema: Mapping[str, Any]) -> Any:
+    """A parameter's schema: that of the component where its values are a set with a name."""
+    values = schema.get("enum", ())
+    return _enum(auto_schema, values) if frozenset(values) in _ENUM_NAMES else schema
 
 
 class Schema:
