@@ -42,7 +42,7 @@ openapi: $(VENV)/.test
 	@$(BIN)/python -m tests.openapi
 
 clients: $(VENV)/.clients
-	@$(BIN)/python tests/clients/run.py $(ARGS)
+	@$(BIN)/python -m pytest -m clients tests/clients $(ARGS)
 
 fuzz: $(VENV)/.fuzz
 	@$(BIN)/python fuzz/run.py $(ARGS)

@@ -30,8 +30,13 @@ def main() -> int:
     load_env(ROOT / "example_project" / ".env", ROOT / ".env")
     os.environ.setdefault("REDIS_URL", "redis://127.0.0.1:6379/0")
     parts = (
-        ("SQLite", "not services and not chaos", "sqlite://:memory:", ""),
-        ("MariaDB", "not services and not slow and not chaos", mariadb_url(), without_mariadb()),
+        ("SQLite", "not services and not chaos and not clients", "sqlite://:memory:", ""),
+        (
+            "MariaDB",
+            "not services and not slow and not chaos and not clients",
+            mariadb_url(),
+            without_mariadb(),
+        ),
         ("Celery", "services", mariadb_url(), without_mariadb() or without_redis()),
     )
     results = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar, cast
 
 from django.utils import translation
@@ -179,6 +179,8 @@ def _expand(expandable: Mapping[str, Any]) -> OpenApiParameter:
 _EXPANSIONS = {"Order": ("customer", "Customer"), "OrderLine": ("product", "Product")}
 #: Components whose rows ``fields=`` and ``omit=`` cut when they are read.
 _SHAPED = ("Product", "Customer", "Order")
+#: Components that always have all their fields, whether a client must send them or not.
+_WHOLE = frozenset({*_SHAPED, "OrderLine"})
 
 
 class AutoSchema(SpectacularSchema):
@@ -219,6 +221,17 @@ class AutoSchema(SpectacularSchema):
     @property
     def _action(self) -> str:
         return getattr(self.view, "action", None) or self.method.lower()
+
+    def get_auth(self) -> Any:
+        """What a client may sign in with; nothing at all where nobody is asked."""
+        return [] if self._is_open() else super().get_auth()
+
+    def get_operation(self, *args: Any, **kwargs: Any) -> Any:
+        """The operation; that nobody is asked is said, and not left to be guessed."""
+        operation = super().get_operation(*args, **kwargs)
+        if operation is not None:
+            operation.setdefault("security", [])
+        return operation
 
     def get_summary(self) -> str | None:
         """What the list of operations shows beside the address."""
@@ -440,22 +453,36 @@ def _describe_expansions(schemas: dict[str, Any]) -> None:
 
 
 def _describe_shapes(document: dict[str, Any]) -> None:
-    """Let rows have only some of their fields wherever ``fields=`` and ``omit=`` are taken."""
+    """Rows are shown whole, unless ``fields=`` and ``omit=`` say what is wanted of them."""
     schemas = document["components"]["schemas"]
+    for name in _WHOLE.intersection(schemas):
+        schemas[name]["required"] = list(schemas[name]["properties"])
     for name in _SHAPED:
-        if name not in schemas:
-            continue
-        some = {key: part for key, part in schemas[name].items() if key != "required"}
-        description = f"Those fields of {name} that were asked for."
-        schemas[f"Partial{name}"] = {**some, "description": description}
-        refs = [{"$ref": f"#/components/schemas/{each}"} for each in (name, f"Partial{name}")]
-        schemas[f"Paginated{name}List"]["properties"]["results"]["items"] = {"anyOf": refs}
-        read = document["paths"]
-        for path in read:
-            content = read[path].get("get", {}).get("responses", {}).get("200", {}).get("content")
-            if content and content["application/json"]["schema"] == refs[0]:
-                content["application/json"]["schema"] = {"anyOf": refs}
+        if name in schemas:
+            either = _whole_or_in_part(schemas, name)
+            schemas[f"Paginated{name}List"]["properties"]["results"]["items"] = either
+            for content in _read_one_by_one(document, name):
+                content["schema"] = either
     document["components"]["schemas"] = dict(sorted(schemas.items()))
+
+
+def _whole_or_in_part(schemas: dict[str, Any], name: str) -> dict[str, Any]:
+    part = {key: value for key, value in schemas[name].items() if key != "required"}
+    part["description"] = f"What was asked for of the fields of {name}."
+    schemas[f"Partial{name}"] = part
+    return {
+        "anyOf": [{"$ref": f"#/components/schemas/{each}"} for each in (name, f"Partial{name}")]
+    }
+
+
+def _read_one_by_one(document: dict[str, Any], name: str) -> Iterator[dict[str, Any]]:
+    """The JSON that GET gives where it gives one row."""
+    row = {"$ref": f"#/components/schemas/{name}"}
+    for methods in document["paths"].values():
+        answer = methods.get("get", {}).get("responses", {}).get("200", {})
+        content = answer.get("content", {}).get("application/json", {})
+        if content.get("schema") == row:
+            yield content
 
 
 def _place(endpoint: tuple[str, str, str, Any]) -> tuple[int, int, str, int]:
