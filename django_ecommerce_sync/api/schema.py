@@ -90,6 +90,7 @@ _ENUMS = (
 _ENUM_NAMES = {frozenset(enum.values): enum.__name__ for enum in _ENUMS}
 _ENUM_NAMES[frozenset(STATES)] = "OrderState"
 _ENUM_VALUES = {enum.__name__: list(enum.values) for enum in _ENUMS} | {"OrderState": list(STATES)}
+_LOCATIONS = ("path", "query", "header")
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 #: Operations whose bodies name things that may not be there.
 _SEEKING = ("refresh", "duplicates_create")
@@ -156,12 +157,12 @@ _NOT_MODIFIED = {"description": "The row is as the client knows it."}
 _FIELDS = OpenApiParameter(
     "fields",
     str,
-    description="Comma-separated: only these fields are read and shown, required or not.",
+    description="Comma-separated: only these fields are read and shown.",
 )
 _OMIT = OpenApiParameter(
     "omit",
     str,
-    description="Comma-separated: these fields are not read and not shown, required or not.",
+    description="Comma-separated: these fields are not read and not shown.",
 )
 
 
@@ -491,6 +492,11 @@ def _place(endpoint: tuple[str, str, str, Any]) -> tuple[int, int, str, int]:
     return list(TAGS).index(path.split("/")[2]), len(path), path, _METHODS.index(method)
 
 
+def _parameter_place(parameter: Mapping[str, Any]) -> tuple[int, str]:
+    """Where a parameter stands: what must be filled in first, headers last."""
+    return _LOCATIONS.index(parameter["in"]), parameter["name"]
+
+
 def _settings() -> dict[str, Any]:
     """spectacular as it comes, with our title; nothing of the project's own document."""
     fixed = {
@@ -506,6 +512,7 @@ def _settings() -> dict[str, Any]:
         "OAS_VERSION": "3.1.0",
         "SCHEMA_PATH_PREFIX": "/api",
         "SORT_OPERATIONS": _place,
+        "SORT_OPERATION_PARAMETERS": _parameter_place,
         "TAGS": [{"name": name, "description": text} for name, text in TAGS.items()],
         "COMPONENT_SPLIT_REQUEST": True,
         "DISABLE_ERRORS_AND_WARNINGS": False,

@@ -79,6 +79,18 @@ def test_names_are_unique_and_stable(schema):
     }
 
 
+def test_what_must_be_filled_in_comes_first(schema):
+    order = ("path", "query", "header")
+    for _path, _method, operation in operations(schema):
+        places = [order.index(each["in"]) for each in operation.get("parameters", ())]
+        assert places == sorted(places), operation["operationId"]
+
+
+def test_groups_come_in_the_order_in_which_one_gets_to_know_them(schema):
+    tags = [operation["tags"][0] for _path, _method, operation in operations(schema)]
+    assert list(dict.fromkeys(tags)) == [tag["name"] for tag in schema["tags"]]
+
+
 def test_every_group_of_operations_is_introduced(schema):
     used = {tag for _path, _method, operation in operations(schema) for tag in operation["tags"]}
     assert used == {tag["name"] for tag in schema["tags"]}
