@@ -3,6 +3,8 @@
 # make services   MariaDB and Redis, where they are missing (Debian, Ubuntu)
 # make stack      the demo on MariaDB and Redis: web, worker, beat
 # make bench      the benchmarks, small                    (make bench ARGS="--rows 1000000")
+# make openapi    write docs/openapi.yaml anew
+# make clients    generate, check and drive a Python and a TypeScript client, and Swagger
 # make fuzz       every parser against a fuzzer            (make fuzz ARGS="--minutes 10")
 # make chaos      kill workers, database and broker        (make chaos ARGS="--storm 200")
 # make model      long histories against a plain model     (make model ARGS="--examples 50")
@@ -15,7 +17,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test services stack bench fuzz chaos model mutations lint types clean
+.PHONY: help demo test services stack bench openapi clients fuzz chaos model mutations lint types clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -36,6 +38,12 @@ bench: $(VENV)/.test
 	@$(BIN)/python benchmarks/reading.py $(ARGS)
 	@$(BIN)/python benchmarks/syncing.py $(ARGS)
 	@$(BIN)/python benchmarks/duplicates.py --rows 20000
+
+openapi: $(VENV)/.test
+	@$(BIN)/python -m tests.openapi
+
+clients: $(VENV)/.clients
+	@$(BIN)/python -m pytest -m clients tests/clients $(ARGS)
 
 fuzz: $(VENV)/.fuzz
 	@$(BIN)/python fuzz/run.py $(ARGS)
@@ -61,7 +69,7 @@ clean:
 	rm -rf $(VENV) .tox dist example_project/var .mypy_cache .ruff_cache .pytest_cache
 
 # A stamp in the environment says which group is installed; pyproject.toml makes it old.
-$(VENV)/.demo $(VENV)/.test $(VENV)/.dev $(VENV)/.fuzz: $(VENV)/.%: pyproject.toml | $(VENV)/.made
+$(VENV)/.demo $(VENV)/.test $(VENV)/.dev $(VENV)/.fuzz $(VENV)/.clients: $(VENV)/.%: pyproject.toml | $(VENV)/.made
 	@echo "Installing the $* environment into $(VENV) ..."
 	@$(INSTALL) --group $* --editable .
 	@touch $@

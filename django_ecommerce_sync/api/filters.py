@@ -84,11 +84,12 @@ class OrderingFilter(BaseFilterBackend):
         return queryset.order_by(*dict.fromkeys(names))
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
-        description = _("Comma-separated; a minus reverses. There is: %s.") % ", ".join(
-            view.ordering_fields
+        # No default of the schema: clients would send it, and walks have an order of their own.
+        description = _("Comma-separated; a minus reverses. There is: %s. Without it: %s.") % (
+            ", ".join(view.ordering_fields),
+            ",".join(view.ordering),
         )
-        schema = {"type": "string", "default": ",".join(view.ordering)}
-        return [_parameter("ordering", description, schema)]
+        return [_parameter("ordering", description, {"type": "string"})]
 
 
 def _parameter(name: str, description: Any, schema: dict[str, Any]) -> dict[str, Any]:

@@ -92,8 +92,9 @@ class PagePagination(PageNumberPagination):
 
     def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
         described = super().get_paginated_response_schema(schema)
-        for name in ("count", "next", "previous"):  # DRF writes it as OpenAPI 3.0 has it
-            plain = {**described["properties"][name], "nullable": True}
+        # DRF writes it as OpenAPI 3.0 has it, and with addresses of its own for examples.
+        for name, example in (("count", 1), ("next", None), ("previous", None)):
+            plain = {**described["properties"][name], "nullable": True, "example": example}
             described["properties"][name] = append_meta(plain, {})
         return described
 

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar, cast
 
 from django.utils import translation
 from drf_spectacular.authentication import SessionScheme
 from drf_spectacular.contrib.rest_framework_simplejwt import SimpleJWTScheme
+from drf_spectacular.drainage import get_override
 from drf_spectacular.extensions import OpenApiSerializerFieldExtension
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.openapi import AutoSchema as SpectacularSchema
 from drf_spectacular.plumbing import (
     ResolvedComponent,
     build_bearer_security_scheme_object,
+    build_examples_list,
     build_media_type_object,
 )
 from drf_spectacular.settings import SPECTACULAR_DEFAULTS, patched_settings
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework.generics import GenericAPIView
 from rest_framework.permissions import AllowAny
 
@@ -40,6 +42,8 @@ from ..models import (
 )
 from ..orders import STATES
 from .conf import api_settings
+from .examples import PATHS, PROBLEMS, bodies
+from .examples.answers import csv_file, json_lines
 from .idempotency import HEADER, REPLAYED
 from .renderers import CSVRenderer, JSONLinesRenderer, ProblemRenderer
 from .serializers.bulk import OnError, RowOutcome
@@ -85,6 +89,11 @@ _ENUMS = (
 )
 _ENUM_NAMES = {frozenset(enum.values): enum.__name__ for enum in _ENUMS}
 _ENUM_NAMES[frozenset(STATES)] = "OrderState"
+_ENUM_VALUES = {enum.__name__: list(enum.values) for enum in _ENUMS} | {"OrderState": list(STATES)}
+_LOCATIONS = ("path", "query", "header")
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+#: Operations whose bodies name things that may not be there.
+_SEEKING = ("refresh", "duplicates_create")
 _VERBS = {
     "list": "List %(all)s",
     "create": "Create one %(one)s",
@@ -92,21 +101,20 @@ _VERBS = {
     "update": "Replace one %(one)s",
     "partial_update": "Change one %(one)s",
     "destroy": "Delete one %(one)s",
+    "bulk": "Create or change many %(all)s",
 }
-_PROBLEMS = {
-    "400": "The request is not valid.",
-    "401": "Nobody is signed in, or the token is no good.",
-    "403": "The user may not do this.",
-    "404": "There is no such thing.",
-    "406": "None of the formats asked for is there.",
-    "409": "The request conflicts with what is stored.",
-    "412": "The row is not as If-Match or If-None-Match says.",
-    "413": "The body is too large.",
-    "415": "The body is not JSON.",
-    "422": "The Idempotency-Key was sent with another request before.",
-    "429": "Too many requests; Retry-After says when to come again.",
-    "500": "Something went wrong on our side.",
-    "503": "The database does not answer at the moment.",
+_REQUEST_ID = {
+    "X-Request-ID": {
+        "description": "Names this request in our log; the one that was sent, or a new one.",
+        "schema": {"type": "string"},
+    }
+}
+#: How long the client should wait, in seconds.
+_RETRY_AFTER = {
+    "Retry-After": {
+        "description": "Seconds after which to come again.",
+        "schema": {"type": "integer"},
+    }
 }
 
 
@@ -149,14 +157,13 @@ _NOT_MODIFIED = {"description": "The row is as the client knows it."}
 _FIELDS = OpenApiParameter(
     "fields",
     str,
-    description="Comma-separated: only these fields are read and shown, required or not.",
+    description="Comma-separated: only these fields are read and shown.",
 )
 _OMIT = OpenApiParameter(
     "omit",
     str,
-    description="Comma-separated: these fields are not read and not shown, required or not.",
+    description="Comma-separated: these fields are not read and not shown.",
 )
-_EXPORTS = (CSVRenderer.media_type, JSONLinesRenderer.media_type)
 
 
 def _expand(expandable: Mapping[str, Any]) -> OpenApiParameter:
@@ -171,6 +178,10 @@ def _expand(expandable: Mapping[str, Any]) -> OpenApiParameter:
 
 #: Component → the relation that ``expand=`` puts in place there, and the component of its rows.
 _EXPANSIONS = {"Order": ("customer", "Customer"), "OrderLine": ("product", "Product")}
+#: Components whose rows ``fields=`` and ``omit=`` cut when they are read.
+_SHAPED = ("Product", "Customer", "Order")
+#: Components that always have all their fields, whether a client must send them or not.
+_WHOLE = frozenset({*_SHAPED, "OrderLine"})
 
 
 class AutoSchema(SpectacularSchema):
@@ -191,9 +202,7 @@ class AutoSchema(SpectacularSchema):
         return [_FIELDS, _OMIT, *([_expand(expandable)] if expandable else [])]
 
     def _idempotency_headers(self) -> list[Any]:
-        handler = getattr(
-            self.view, getattr(self.view, "action", None) or self.method.lower(), None
-        )
+        handler = getattr(self.view, self._action, None)
         return [_IDEMPOTENCY_KEY, _REPLAYED] if getattr(handler, "is_idempotent", False) else []
 
     def _conditional_headers(self) -> list[Any]:
@@ -204,6 +213,26 @@ class AutoSchema(SpectacularSchema):
         if self.method == "GET":
             return [_IF_NONE_MATCH, _ETAG]
         return [_IF_MATCH] if self.method == "DELETE" else [_IF_MATCH, _ETAG]
+
+    def get_operation_id(self) -> str:
+        """What generators of clients name their functions by."""
+        name: str = super().get_operation_id()
+        return name.removesuffix("_create") if self._action == "bulk" else name
+
+    @property
+    def _action(self) -> str:
+        return getattr(self.view, "action", None) or self.method.lower()
+
+    def get_auth(self) -> Any:
+        """What a client may sign in with; nothing at all where nobody is asked."""
+        return [] if self._is_open() else super().get_auth()
+
+    def get_operation(self, *args: Any, **kwargs: Any) -> Any:
+        """The operation; that nobody is asked is said, and not left to be guessed."""
+        operation = super().get_operation(*args, **kwargs)
+        if operation is not None:
+            operation.setdefault("security", [])
+        return operation
 
     def get_summary(self) -> str | None:
         """What the list of operations shows beside the address."""
@@ -227,18 +256,62 @@ class AutoSchema(SpectacularSchema):
         if self._puts_new_rows():
             responses["201"] = self._created(responses["200"])
         if self._is_list_view() and self._shape_parameters():
-            text = build_media_type_object({"type": "string"})
-            responses["200"]["content"] |= dict.fromkeys(_EXPORTS, text)
+            responses["200"]["content"] |= self._files()
         for code in self._problem_codes():
-            if code not in responses:
-                problem = self._get_response_for_code(  # type: ignore[no-untyped-call]
-                    ProblemSerializer, code, [ProblemRenderer.media_type], direction
-                )
-                responses[code] = {**problem, "description": _PROBLEMS[code]}
+            responses.setdefault(code, self._problem(code))
         if _IF_NONE_MATCH in self.get_override_parameters():
             headers = self._get_response_headers_for_code("304", direction)
             responses["304"] = {**_NOT_MODIFIED, "headers": headers}
         return dict(sorted(responses.items()))
+
+    def _files(self) -> dict[str, Any]:
+        """A list as CSV and as JSON Lines, with the row the serializer has for an example."""
+        (example,) = get_override(self.get_response_serializers(), "examples")
+        files = {
+            CSVRenderer.media_type: csv_file(example.value),
+            JSONLinesRenderer.media_type: json_lines(example.value),
+        }
+        return {
+            media_type: build_media_type_object({"type": "string"}, build_examples_list([file]))
+            for media_type, file in files.items()
+        }
+
+    def _problem(self, code: str) -> dict[str, str]:
+        """The answer that every operation gives with this status."""
+        problem = PROBLEMS[code]
+        described = self._get_response_for_code(  # type: ignore[no-untyped-call]
+            ProblemSerializer, code, [ProblemRenderer.media_type]
+        )
+        described["description"] = problem.description
+        described["headers"] = {**_REQUEST_ID, **(_RETRY_AFTER if problem.waits else {})}
+        (content,) = described["content"].values()
+        content["examples"] = build_examples_list(problem.examples(code))
+        component = ResolvedComponent(  # type: ignore[no-untyped-call]
+            name=problem.name, type=ResolvedComponent.RESPONSE, schema=described, object=code
+        )
+        self.registry.register_on_missing(component)
+        return cast(dict[str, str], component.ref)
+
+    def _get_examples(
+        self, serializer: Any, direction: Any, media_type: Any, *args: Any, **kwargs: Any
+    ) -> Any:
+        if direction == "request" and (named := bodies(self.get_operation_id()).get(media_type)):
+            return build_examples_list([OpenApiExample(name, it) for name, it in named.items()])
+        return super()._get_examples(serializer, direction, media_type, *args, **kwargs)  # type: ignore[no-untyped-call]
+
+    def _get_filter_parameters(self) -> Any:
+        """With the names of the sets of values that have one."""
+        found = super()._get_filter_parameters()  # type: ignore[no-untyped-call]
+        return [{**each, "schema": _named(self, each["schema"])} for each in found]
+
+    def _resolve_path_parameters(self, variables: Any) -> Any:
+        """With a value for each, so that the operation can be tried as it stands."""
+        values = PATHS.get(self.get_operation_id(), {})
+        found = super()._resolve_path_parameters(variables)  # type: ignore[no-untyped-call]
+        return [
+            {**each, "example": values[each["name"]]} if each["name"] in values else each
+            for each in found
+        ]
 
     def _created(self, updated: dict[str, Any]) -> dict[str, Any]:
         location = {"schema": {"type": "string", "format": "uri"}}
@@ -248,7 +321,7 @@ class AutoSchema(SpectacularSchema):
         """The body; bulk requests have an array of rows, or a row a line."""
         if getattr(self.view, "action", None) != "bulk":
             return super().get_request_serializer()
-        rows = cast(Any, self.view).get_serializer_class()(many=True)
+        rows = cast(Any, self.view).get_serializer_class()(many=True, partial=True)
         return {"application/json": rows, "application/x-ndjson": OpenApiTypes.STR}
 
     def _problem_codes(self) -> list[str]:
@@ -261,7 +334,7 @@ class AutoSchema(SpectacularSchema):
             codes |= {"400", "404"}
         if self._shape_parameters():
             codes.add("400")
-        if "{" in self.path or self.path.endswith("/api/refresh/"):
+        if "{" in self.path or self.get_operation_id() in _SEEKING:
             codes.add("404")
         if _IF_MATCH in self.get_override_parameters():
             codes.add("412")
@@ -274,6 +347,10 @@ class AutoSchema(SpectacularSchema):
             codes |= {"401", "403"}
         if self.view.get_throttles():
             codes.add("429")
+        if self._puts_new_rows():
+            codes.remove("404")
+        if not getattr(self.view, "asks_database", True):
+            codes.remove("503")
         return sorted(codes)
 
     def _is_open(self) -> bool:
@@ -319,15 +396,26 @@ class ChoiceExtension(OpenApiSerializerFieldExtension):  # type: ignore[no-untyp
     target_class = "django_ecommerce_sync.api.fields.ChoiceField"
 
     def map_serializer_field(self, auto_schema: Any, direction: Any) -> Any:
-        name = _ENUM_NAMES[frozenset(self.target.choices)]
-        component = ResolvedComponent(  # type: ignore[no-untyped-call]
-            name=name,
-            type=ResolvedComponent.SCHEMA,
-            schema={"type": "string", "enum": list(self.target.choices)},
-            object=name,
-        )
-        auto_schema.registry.register_on_missing(component)
-        return component.ref
+        return _enum(auto_schema, list(self.target.choices))
+
+
+def _enum(auto_schema: Any, values: Sequence[str]) -> Any:
+    """The component of a set of values."""
+    name = _ENUM_NAMES[frozenset(values)]
+    component = ResolvedComponent(  # type: ignore[no-untyped-call]
+        name=name,
+        type=ResolvedComponent.SCHEMA,
+        schema={"type": "string", "enum": _ENUM_VALUES[name]},
+        object=name,
+    )
+    auto_schema.registry.register_on_missing(component)
+    return component.ref
+
+
+def _named(auto_schema: Any, schema: Mapping[str, Any]) -> Any:
+    """A parameter's schema: that of the component where its values are a set with a name."""
+    values = schema.get("enum", ())
+    return _enum(auto_schema, values) if frozenset(values) in _ENUM_NAMES else schema
 
 
 class Schema:
@@ -352,6 +440,7 @@ class Schema:
             generator: Any = _generator(patterns=list(self.patterns))
             document = cast(dict[str, Any], generator.get_schema(request=None, public=True))
         _describe_expansions(document["components"]["schemas"])
+        _describe_shapes(document)
         return document
 
 
@@ -362,6 +451,50 @@ def _describe_expansions(schemas: dict[str, Any]) -> None:
             row = {"$ref": f"#/components/schemas/{related}"}
             kinds = [{"type": "integer"}, row, {"type": "null"}]
             schemas[component]["properties"][name] = {"anyOf": kinds}
+
+
+def _describe_shapes(document: dict[str, Any]) -> None:
+    """Rows are shown whole, unless ``fields=`` and ``omit=`` say what is wanted of them."""
+    schemas = document["components"]["schemas"]
+    for name in _WHOLE.intersection(schemas):
+        schemas[name]["required"] = list(schemas[name]["properties"])
+    for name in _SHAPED:
+        if name in schemas:
+            either = _whole_or_in_part(schemas, name)
+            schemas[f"Paginated{name}List"]["properties"]["results"]["items"] = either
+            for content in _read_one_by_one(document, name):
+                content["schema"] = either
+    document["components"]["schemas"] = dict(sorted(schemas.items()))
+
+
+def _whole_or_in_part(schemas: dict[str, Any], name: str) -> dict[str, Any]:
+    part = {key: value for key, value in schemas[name].items() if key != "required"}
+    part["description"] = f"What was asked for of the fields of {name}."
+    schemas[f"Partial{name}"] = part
+    return {
+        "anyOf": [{"$ref": f"#/components/schemas/{each}"} for each in (name, f"Partial{name}")]
+    }
+
+
+def _read_one_by_one(document: dict[str, Any], name: str) -> Iterator[dict[str, Any]]:
+    """The JSON that GET gives where it gives one row."""
+    row = {"$ref": f"#/components/schemas/{name}"}
+    for methods in document["paths"].values():
+        answer = methods.get("get", {}).get("responses", {}).get("200", {})
+        content = answer.get("content", {}).get("application/json", {})
+        if content.get("schema") == row:
+            yield content
+
+
+def _place(endpoint: tuple[str, str, str, Any]) -> tuple[int, int, str, int]:
+    """Where an operation stands: by group, what is short first, reading before writing."""
+    path, _regex, method, _callback = endpoint
+    return list(TAGS).index(path.split("/")[2]), len(path), path, _METHODS.index(method)
+
+
+def _parameter_place(parameter: Mapping[str, Any]) -> tuple[int, str]:
+    """Where a parameter stands: what must be filled in first, headers last."""
+    return _LOCATIONS.index(parameter["in"]), parameter["name"]
 
 
 def _settings() -> dict[str, Any]:
@@ -378,6 +511,8 @@ def _settings() -> dict[str, Any]:
         "VERSION": __version__,
         "OAS_VERSION": "3.1.0",
         "SCHEMA_PATH_PREFIX": "/api",
+        "SORT_OPERATIONS": _place,
+        "SORT_OPERATION_PARAMETERS": _parameter_place,
         "TAGS": [{"name": name, "description": text} for name, text in TAGS.items()],
         "COMPONENT_SPLIT_REQUEST": True,
         "DISABLE_ERRORS_AND_WARNINGS": False,

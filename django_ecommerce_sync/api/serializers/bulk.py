@@ -6,9 +6,11 @@ from typing import Any
 
 from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
+from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from ...models import COUNTS
+from ..examples.answers import BULK, answer
 from ..fields import ChoiceField
 from .base import OptionsSerializer
 from .orders import OrderSerializer
@@ -61,6 +63,7 @@ class WarningSerializer(serializers.Serializer[Any]):
     message = serializers.CharField()
 
 
+@extend_schema_serializer(examples=[answer("One of two is wrong", BULK)])
 class BulkResponseSerializer(serializers.Serializer[Any]):
     """What became of all rows."""
 

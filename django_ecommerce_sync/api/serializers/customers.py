@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
+from drf_spectacular.utils import extend_schema_serializer
 
 from ...models import Customer
+from ..examples.answers import CUSTOMER, answer
 from .base import AUTOMATIC, ResourceSerializer
 
-EXAMPLE = OpenApiExample(
-    "Somebody",
-    request_only=True,
-    value={
-        "email": "ada@example.com",
-        "first_name": "Ada",
-        "last_name": "Lovelace",
-        "address": {"city": "London", "country": "GB"},
-    },
-)
 
-
-@extend_schema_serializer(examples=[EXAMPLE])
+@extend_schema_serializer(examples=[answer("Somebody", CUSTOMER)])
 class CustomerSerializer(ResourceSerializer[Customer]):
     """A customer. The e-mail address is kept in lower case; it may be missing."""
 

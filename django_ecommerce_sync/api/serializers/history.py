@@ -65,7 +65,7 @@ class OriginSerializer(serializers.Serializer[Any]):
 class SyncChangeSerializer(ModelSerializer[SyncChange]):
     """One change of one row. Personal values are not kept: their fields are null."""
 
-    user: Any = serializers.SlugRelatedField(slug_field="username", read_only=True)
+    user: Any = serializers.SlugRelatedField(slug_field="username", read_only=True, allow_null=True)
 
     class Meta:
         model = SyncChange

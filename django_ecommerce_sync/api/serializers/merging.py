@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from drf_spectacular.utils import OpenApiExample, extend_schema_field, extend_schema_serializer
+from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
 from ...models import Merge, MergeCandidate
 from ...sync import merging
+from ..examples.answers import DUPLICATE, MERGE, SIDE_BY_SIDE, answer
 from .base import ModelSerializer, OptionsSerializer
 
 _MODEL_SCHEMA = {"type": "string", "pattern": f"^({'|'.join(merging.MERGEABLE)})$"}
@@ -56,6 +57,7 @@ class FieldMergeSerializer(serializers.Serializer[Any]):
     side = serializers.CharField(help_text="survivor, other, or both for JSON put together.")
 
 
+@extend_schema_serializer(examples=[answer("Two customers", DUPLICATE)])
 class DuplicateSerializer(ModelSerializer[MergeCandidate]):
     """Two rows that look like the same thing."""
 
@@ -98,6 +100,7 @@ class DuplicateSerializer(ModelSerializer[MergeCandidate]):
         return {"id": pk, "name": None if row is None else str(row)}
 
 
+@extend_schema_serializer(examples=[answer("Two customers", SIDE_BY_SIDE)])
 class DuplicateDetailSerializer(DuplicateSerializer):
     """The same with the fields in which the rows differ, and the row that would survive."""
 
@@ -117,15 +120,6 @@ class DuplicateDetailSerializer(DuplicateSerializer):
         return FieldMergeSerializer(differing, many=True).data
 
 
-@extend_schema_serializer(
-    examples=[
-        OpenApiExample(
-            "Two customers",
-            request_only=True,
-            value={"model": "customers", "first": 12, "second": 31},
-        )
-    ]
-)
 class ProposalSerializer(serializers.Serializer[Any]):
     """Two rows to put side by side."""
 
@@ -141,15 +135,6 @@ class ChoicesField(serializers.DictField):
     child = serializers.CharField(max_length=10)
 
 
-@extend_schema_serializer(
-    examples=[
-        OpenApiExample(
-            "Keep 12, with the other's phone",
-            request_only=True,
-            value={"survivor": 12, "choices": {"phone": "other"}},
-        )
-    ]
-)
 class MergeRequestSerializer(OptionsSerializer):
     """How to merge. An empty object leaves it to the rules."""
 
@@ -163,6 +148,7 @@ class MergeRequestSerializer(OptionsSerializer):
     )
 
 
+@extend_schema_serializer(examples=[answer("Two customers", MERGE)])
 class MergeSerializer(ModelSerializer[Merge]):
     """A row that was merged into another one; what it was like is not shown."""
 

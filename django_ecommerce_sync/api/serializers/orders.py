@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from django.db import transaction
-from drf_spectacular.utils import OpenApiExample, extend_schema_field, extend_schema_serializer
+from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
 from ... import orders
 from ...conf import settings
 from ...models import Customer, Order, OrderEvent, OrderLine, Product
+from ..examples.answers import EVENT, ORDER, answer
 from ..fields import ChoiceField, KeyField
 from .base import (
     AUTOMATIC,
@@ -42,19 +43,8 @@ LINE_FIELDS = (
 _ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 _EMAIL: Any = Customer._meta.get_field("email")
 
-EXAMPLE = OpenApiExample(
-    "Two pairs of socks",
-    request_only=True,
-    value={
-        "order_id": "1001",
-        "customer_email": "ada@example.com",
-        "lines": [{"sku": "SOCK-RED-42", "quantity": 2}],
-        "shipping_total": "4.90",
-    },
-)
 
-
-@extend_schema_serializer(examples=[EXAMPLE])
+@extend_schema_serializer(examples=[answer("Two pairs of socks", ORDER)])
 class OrderSerializer(ResourceSerializer[Order]):
     """An order with its lines.
 
@@ -180,6 +170,7 @@ class OrderSerializer(ResourceSerializer[Order]):
         return request.user if request is not None else None
 
 
+@extend_schema_serializer(examples=[answer("A payment", EVENT)])
 class OrderEventSerializer(ModelSerializer[OrderEvent]):
     """An entry of an order's log: what happened, who did it and when."""
 
@@ -201,12 +192,6 @@ class OrderEventSerializer(ModelSerializer[OrderEvent]):
         return event.by.get_username() if event.by else None
 
 
-MOVE = OpenApiExample(
-    "Paid by card", request_only=True, value={"to": "paid", "note": "card ending in 4242"}
-)
-
-
-@extend_schema_serializer(examples=[MOVE])
 class TransitionSerializer(OptionsSerializer):
     """Where an order shall go."""
 

@@ -2,28 +2,14 @@
 
 from __future__ import annotations
 
-from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
+from drf_spectacular.utils import extend_schema_serializer
 
 from ...models import Product
+from ..examples.answers import PRODUCT, answer
 from .base import AUTOMATIC, ResourceSerializer
 
-EXAMPLE = OpenApiExample(
-    "A sock",
-    request_only=True,
-    value={
-        "sku": "SOCK-RED-42",
-        "name": "Red sock",
-        "price": "9.90",
-        "currency": "EUR",
-        "inventory_count": 12,
-        "brand": "Acme",
-        "category": "Socks",
-        "attributes": {"colour": "red", "size": 42},
-    },
-)
 
-
-@extend_schema_serializer(examples=[EXAMPLE])
+@extend_schema_serializer(examples=[answer("A sock", PRODUCT)])
 class ProductSerializer(ResourceSerializer[Product]):
     """A product. Amounts are decimal strings; ``reserved_count`` is kept by the shop itself."""
 

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from drf_spectacular.utils import (
-    OpenApiExample,
-    extend_schema_field,
-    extend_schema_serializer,
-)
+from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
-from ...models import COUNTS, PlannedAction, PlannedChange, RunStatus, SyncIssue, SyncRun
+from ...models import COUNTS, PlannedChange, RunStatus, SyncIssue, SyncRun
 from ...sync import MAX_CHOSEN
+from ..examples.answers import GROUP, ISSUE, PLANNED, REQUESTED, RUN, answer
 from ..fields import ChoiceField
 from .base import ModelSerializer, OptionsSerializer
 
@@ -24,7 +21,7 @@ _COUNTS_SCHEMA = {
     },
     "example": {"products": dict.fromkeys(COUNTS, 0)},
 }
-_TOTALS_SCHEMA = {"type": "object", "additionalProperties": {"type": ["integer", "null"]}}
+_TOTALS = serializers.DictField(child=serializers.IntegerField(allow_null=True))
 _WARNINGS_SCHEMA = {
     "type": "array",
     "items": {
@@ -50,17 +47,12 @@ _CHOICE_SCHEMA = {
     },
     "example": {},
 }
-_ACTIONS_SCHEMA = {
-    "type": ["object", "null"],
-    "additionalProperties": {
-        "type": "object",
-        "properties": {name: {"type": "integer"} for name in PlannedAction.values},
-    },
-    "example": {"products": {"create": 2, "update": 1}},
-}
+_ACTIONS = serializers.DictField(
+    child=serializers.DictField(child=serializers.IntegerField()), allow_null=True
+)
 _CHANGES_SCHEMA = {
     "type": "object",
-    "additionalProperties": {"type": "array", "minItems": 2, "maxItems": 2},
+    "additionalProperties": {"type": "array", "items": {}, "minItems": 2, "maxItems": 2},
     "example": {"price": ["5.0000", "6.0000"]},
 }
 _STREAMS_SCHEMA = {"type": "array", "items": {"type": "string"}}
@@ -73,6 +65,7 @@ class RunErrorSerializer(serializers.Serializer[Any]):
     message = serializers.CharField()
 
 
+@extend_schema_serializer(examples=[answer("Some rows rejected", RUN)])
 class SyncRunSerializer(ModelSerializer[SyncRun]):
     """One run of one feed: how far it is and, when it is over, what came of it."""
 
@@ -144,11 +137,11 @@ class SyncRunSerializer(ModelSerializer[SyncRun]):
     def get_counts(self, run: SyncRun) -> Any:
         return run.counts
 
-    @extend_schema_field(_ACTIONS_SCHEMA)
+    @extend_schema_field(_ACTIONS)
     def get_plan_counts(self, run: SyncRun) -> Any:
         return run.plan_counts if run.planned else None
 
-    @extend_schema_field(_TOTALS_SCHEMA)
+    @extend_schema_field(_TOTALS)
     def get_totals(self, run: SyncRun) -> Any:
         return run.totals
 
@@ -181,6 +174,7 @@ class SyncRunSerializer(ModelSerializer[SyncRun]):
         return run_url(run, self.context["request"])
 
 
+@extend_schema_serializer(examples=[answer("No number", ISSUE)])
 class SyncIssueSerializer(ModelSerializer[SyncIssue]):
     """A record that was rejected, where it stood and what was wrong with it."""
 
@@ -213,6 +207,7 @@ class IssueExampleSerializer(ModelSerializer[SyncIssue]):
         read_only_fields = fields
 
 
+@extend_schema_serializer(examples=[answer("No numbers", GROUP)])
 class IssueGroupSerializer(serializers.Serializer[Any]):
     """Records of one stream that were rejected for the same reason in the same field."""
 
@@ -225,6 +220,7 @@ class IssueGroupSerializer(serializers.Serializer[Any]):
     example = IssueExampleSerializer()
 
 
+@extend_schema_serializer(examples=[answer("A new price", PLANNED)])
 class PlannedChangeSerializer(ModelSerializer[PlannedChange]):
     """What a run would do about one record."""
 
@@ -262,12 +258,6 @@ class NamesField(serializers.ListField):
         super().__init__(**{"required": False, "allow_empty": False, "max_length": 100, **kwargs})
 
 
-@extend_schema_serializer(
-    examples=[
-        OpenApiExample("Only look", request_only=True, value={"dry_run": True}),
-        OpenApiExample("Plan", request_only=True, value={"feeds": ["shop"], "plan": True}),
-    ]
-)
 class RefreshSerializer(OptionsSerializer):
     """What to bring up to date. An empty object means every feed, every stream."""
 
@@ -282,15 +272,6 @@ class RefreshSerializer(OptionsSerializer):
     )
 
 
-@extend_schema_serializer(
-    examples=[
-        OpenApiExample(
-            "One kind of mistake",
-            request_only=True,
-            value={"code": "invalid_decimal", "field": "price"},
-        )
-    ]
-)
 class RetrySerializer(OptionsSerializer):
     """Which of the rejected rows to retry: those that fit all that is given, or all of them."""
 
@@ -319,6 +300,7 @@ class RequestedRunSerializer(serializers.Serializer[Any]):
     url = serializers.URLField()
 
 
+@extend_schema_serializer(examples=[answer("One feed", REQUESTED)])
 class RefreshResponseSerializer(serializers.Serializer[Any]):
     """One run for each feed."""
 

@@ -6,9 +6,11 @@ from typing import Any
 
 from django.contrib.auth import authenticate, get_user_model
 from django.utils.translation import gettext_lazy as _
+from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 from rest_framework.exceptions import AuthenticationFailed
 
+from ..examples.answers import TOKENS, answer
 from ..tokens import MAX_LENGTH
 
 
@@ -37,6 +39,7 @@ class SignInSerializer(serializers.Serializer[Any]):
         return {"user": user}
 
 
+@extend_schema_serializer(examples=[answer("A pair", TOKENS)])
 class TokenPairSerializer(serializers.Serializer[Any]):
     """A pair of tokens."""
 

@@ -9,11 +9,13 @@ from django.db import DatabaseError, connection
 from django.http import HttpResponsePermanentRedirect
 from django.urls import resolve
 from django.utils.translation import gettext_lazy as _
+from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from ..examples.answers import answer
 from ..problems import Unavailable
 from ..schema import operation
 from .base import OpenView
@@ -21,6 +23,7 @@ from .base import OpenView
 logger = logging.getLogger("django_ecommerce_sync.api")
 
 
+@extend_schema_serializer(examples=[answer("Well", {"status": "ok"})])
 class HealthSerializer(serializers.Serializer[Any]):
     """All is well."""
 
@@ -37,6 +40,8 @@ class HealthView(OpenView):
 
 class LiveView(HealthView):
     """The process answers. Nothing else is looked at, not even the database."""
+
+    asks_database = False
 
     @operation(
         operation_id="health_live", summary="Is the process alive?", responses=HealthSerializer

@@ -10,7 +10,7 @@ from django.db.models.functions import Coalesce
 from django.http import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiExample, OpenApiResponse
+from drf_spectacular.utils import OpenApiResponse
 from rest_framework import mixins
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -21,6 +21,7 @@ from ...exceptions import AlreadyRunning, ConfigurationError, PlanRefused, Retry
 from ...models import PlannedChange, SyncIssue, SyncRun
 from ...sync.plans import CSV_COLUMNS, csv_rows
 from ..conf import api_settings
+from ..examples.answers import ISSUE, csv_file
 from ..exports import cells, csv_response
 from ..filters import FieldFilter, SearchFilter
 from ..filtersets import PlannedChangeFilterSet, SyncIssueFilterSet, SyncRunFilterSet
@@ -43,6 +44,13 @@ from ..throttling import RefreshThrottle
 from .base import ApiView, ModelView
 
 RUN_SYNC = ["ecommerce_sync.run_sync"]
+_PLAN_LINE = dict(
+    zip(
+        CSV_COLUMNS,
+        ("products", 7, "update", "SK-7", "7", "731", "", "price", "5.0000", "6.0000"),
+        strict=True,
+    )
+)
 SEE_ISSUES = ["ecommerce_sync.view_syncrun", "ecommerce_sync.view_syncissue"]
 
 
@@ -145,7 +153,7 @@ class SyncRunView(mixins.ListModelMixin, mixins.RetrieveModelMixin, ModelView[Sy
         summary="List what was rejected",
         responses={
             (200, "application/json"): SyncIssueSerializer(many=True),
-            (200, "text/csv"): OpenApiResponse(response=OpenApiTypes.STR),
+            (200, "text/csv"): OpenApiResponse(OpenApiTypes.STR, examples=[csv_file(ISSUE)]),
         },
     )
     @action(
@@ -190,27 +198,8 @@ class SyncRunView(mixins.ListModelMixin, mixins.RetrieveModelMixin, ModelView[Sy
         summary="List what a dry run would have changed",
         responses={
             (200, "application/json"): PlannedChangeSerializer(many=True),
-            (200, "text/csv"): OpenApiResponse(response=OpenApiTypes.STR),
+            (200, "text/csv"): OpenApiResponse(OpenApiTypes.STR, examples=[csv_file(_PLAN_LINE)]),
         },
-        examples=[
-            OpenApiExample(
-                "A new price",
-                response_only=True,
-                media_type="application/json",
-                value={
-                    "id": 41,
-                    "stream": "products",
-                    "position": 7,
-                    "action": "update",
-                    "key": "SK-7",
-                    "external_id": "7",
-                    "model": "ecommerce_sync.product",
-                    "object_id": "731",
-                    "reason": "",
-                    "changes": {"price": ["5.0000", "6.0000"]},
-                },
-            )
-        ],
     )
     @action(
         detail=True,

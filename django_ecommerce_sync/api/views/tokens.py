@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from drf_spectacular.utils import OpenApiResponse
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -20,7 +20,9 @@ from ..serializers import (
 from ..throttling import LoginAddressThrottle, LoginNameThrottle, TokenThrottle
 from .base import OpenView
 
-_NOTHING = OpenApiResponse(response={"type": "object"}, description="An empty object.")
+_NOTHING = OpenApiResponse(
+    {"type": "object"}, "An empty object.", [OpenApiExample("Done", {}, status_codes=["200"])]
+)
 
 
 class TokenView(OpenView):
