@@ -9,6 +9,7 @@ from rest_framework.request import Request
 from rest_framework_simplejwt.exceptions import InvalidToken
 
 from .tokens import AccessToken
+from .users import know_rights
 
 
 class JWTAuthentication(authentication.BaseAuthentication):
@@ -21,7 +22,9 @@ class JWTAuthentication(authentication.BaseAuthentication):
         if len(parts) != 2:
             raise InvalidToken()
         token = AccessToken.read(parts[1])
-        return token.user(), token
+        user = token.user()
+        know_rights(user)
+        return user, token
 
     def authenticate_header(self, request: Request) -> str:
         return 'Bearer realm="api"'

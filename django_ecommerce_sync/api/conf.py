@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from functools import cache
 from typing import Any, cast
 
 from django.utils.module_loading import import_string
@@ -60,12 +61,13 @@ class ApiSettings(OrderSettings):
 
 
 api_settings = ApiSettings()
+_imported = cache(import_string)
 
 
 def classes(name: str) -> list[type[Any]]:
     """The classes a setting names; classes themselves are taken as they are."""
     configured = cast(Sequence[Any], getattr(api_settings, name))
-    return [import_string(item) if isinstance(item, str) else item for item in configured]
+    return [_imported(item) if isinstance(item, str) else item for item in configured]
 
 
 def throttle_rate(scope: str) -> str | None:

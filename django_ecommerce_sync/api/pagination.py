@@ -7,9 +7,15 @@ import json
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Any, NamedTuple, cast
 
+from django.core.cache import cache
+from django.core.exceptions import EmptyResultSet
+from django.core.paginator import Paginator
+from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.plumbing import append_meta
 from rest_framework.exceptions import NotFound
@@ -20,6 +26,10 @@ from rest_framework.utils.urls import replace_query_param
 
 from .conf import api_settings
 from .problems import InvalidQuery
+
+#: From here on a count is worth keeping, and for how many seconds it is.
+MANY_ROWS = 10_000
+COUNT_LIFETIME = 30
 
 _TRUTH = {"true": True, "1": True, "false": False, "0": False}
 
@@ -44,12 +54,43 @@ class UncountedPage(NamedTuple):
         return self.number - 1
 
 
+class CountingPaginator(Paginator):  # type: ignore[type-arg]
+    """Counts the rows; what a large table's count was some seconds ago is good enough."""
+
+    @cached_property
+    def count(self) -> int:
+        try:
+            key = f"ecommerce_sync:count:{self._question()}"
+        except EmptyResultSet:
+            return 0
+        with suppress(Exception):  # a cache that is down costs time, and no answer
+            if (known := cache.get(key)) is not None:
+                return int(known)
+        counted = int(cast(Any, self.object_list).count())
+        if counted >= MANY_ROWS:
+            with suppress(Exception):
+                cache.set(key, counted, COUNT_LIFETIME)
+        return counted
+
+    def _question(self) -> str:
+        """What is counted, as a key of the cache."""
+        queryset: Any = self.object_list
+        table = f"{queryset.db}:{queryset.model._meta.label_lower}"
+        query = queryset.query
+        if not query.where and query.distinct is False and not query.combinator:
+            return table
+        sql, parameters = query.sql_with_params()
+        return f"{table}:{sha256(repr((sql, parameters)).encode()).hexdigest()}"
+
+
 class PagePagination(PageNumberPagination):
     """``?page=2&page_size=100``; the neighbours are in the body and in the ``Link`` header.
 
-    With ``with_count=false`` the rows are not counted, and ``count`` is null.
+    With ``with_count=false`` the rows are not counted, and ``count`` is null. The count of
+    ``MANY_ROWS`` or more may be ``COUNT_LIFETIME`` seconds old.
     """
 
+    django_paginator_class = CountingPaginator
     page_size_query_param = "page_size"
     last_page_strings = ()
     template = None
@@ -96,6 +137,10 @@ class PagePagination(PageNumberPagination):
         for name, example in (("count", 1), ("next", None), ("previous", None)):
             plain = {**described["properties"][name], "nullable": True, "example": example}
             described["properties"][name] = append_meta(plain, {})
+        described["properties"]["count"]["description"] = str(
+            _("Rows that match. From %(many)d on it may be %(seconds)d seconds old.")
+            % {"many": MANY_ROWS, "seconds": COUNT_LIFETIME}
+        )
         return described
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
@@ -144,7 +189,7 @@ class ResourcePagination(PagePagination):
             queryset = queryset.exclude(updated_at=updated_at, pk__lte=pk)
         rows = list(queryset.order_by("updated_at", "pk")[: size + 1])
         if len(rows) > size:
-            self.walked_on = _encoded(rows[size - 1])
+            self.walked_on = _encoded(*_place(rows[size - 1]))
         return rows[:size]
 
     def get_paginated_response(self, data: Any) -> Response:
@@ -188,8 +233,13 @@ def _answer(count: int | None, links: dict[str, str | None], rows: Any) -> Respo
     return Response(body, headers={"Link": header} if header else None)
 
 
-def _encoded(row: Any) -> str:
-    place = json.dumps([row.updated_at.astimezone(UTC).isoformat(), row.pk])
+def _place(row: Any) -> tuple[datetime, int]:
+    """Where in the walk a row is, be it an object or a tuple of columns."""
+    return row[-2:] if isinstance(row, tuple) else (row.updated_at, row.pk)
+
+
+def _encoded(updated_at: datetime, pk: int) -> str:
+    place = json.dumps([updated_at.astimezone(UTC).isoformat(), pk])
     return urlsafe_b64encode(place.encode()).decode().rstrip("=")
 
 

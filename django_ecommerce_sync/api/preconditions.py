@@ -29,8 +29,13 @@ def etag(row: SyncedModel) -> str:
     The version alone would not do: it does not count that a related row was deleted and is
     pointed to no more, and it begins anew where a key is used again.
     """
-    state = repr([row.pk, row.version, *_pointers(row)]).encode()
-    return f'"{row.version}-{blake2b(state, digest_size=6).hexdigest()}"'
+    return tag(row.pk, row.version, *_pointers(row))
+
+
+def tag(pk: Any, version: int, *pointers: Any) -> str:
+    """The entity tag of a row with this key and version that shows these related keys."""
+    state = repr([pk, version, *pointers]).encode()
+    return f'"{version}-{blake2b(state, digest_size=6).hexdigest()}"'
 
 
 def _pointers(row: Any) -> Iterator[Any]:
@@ -42,17 +47,17 @@ def _pointers(row: Any) -> Iterator[Any]:
             yield from _pointers(line)
 
 
-def is_known(request: Request, tag: str) -> bool:
+def is_known(request: Request, current: str) -> bool:
     """Whether the client has the row in this very state (``If-None-Match``)."""
-    return _names(request.headers.get("If-None-Match", ""), tag)
+    return _names(request.headers.get("If-None-Match", ""), current)
 
 
-def check_match(request: Request, tag: str) -> None:
+def check_match(request: Request, current: str) -> None:
     """Raise ``PreconditionFailed`` where the client has seen another state, or wants none."""
     wanted = request.headers.get("If-Match")
-    if wanted is not None and not _names(wanted, tag):
+    if wanted is not None and not _names(wanted, current):
         raise PreconditionFailed()
-    if is_known(request, tag):
+    if is_known(request, current):
         raise PreconditionFailed(_("The row is there already."))
 
 
@@ -62,8 +67,8 @@ def check_absence(request: Request) -> None:
         raise PreconditionFailed(_("The row is not there any more."))
 
 
-def _names(header: str, tag: str) -> bool:
+def _names(header: str, current: str) -> bool:
     # Compressing proxies and Django's GZipMiddleware weaken a tag on its way to the client;
     # it names the same state of the row all the same.
     tags = [known.removeprefix("W/") for known in parse_etags(header)]
-    return tags == ["*"] or tag in tags
+    return tags == ["*"] or current in tags

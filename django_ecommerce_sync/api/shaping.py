@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from dataclasses import dataclass, field
+from typing import Any, Self, cast
 
 from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
@@ -15,18 +16,25 @@ from .problems import InvalidQuery
 _ALWAYS = ("pk", "updated_at")
 
 
+@dataclass(frozen=True)
 class Shape:
     """The part of a row a request asks for.
 
     ``expandable`` are relations, dotted below child rows, and the serializers of their rows.
     """
 
-    def __init__(self, request: Request, expandable: Mapping[str, Any]) -> None:
+    fields: tuple[str, ...]
+    omitted: tuple[str, ...]
+    expanded: tuple[str, ...]
+    expandable: Mapping[str, Any] = field(compare=False)
+
+    @classmethod
+    def asked_for(cls, request: Request, expandable: Mapping[str, Any]) -> Self:
+        """The shape a request names in its query."""
         query = request.query_params
-        self.fields = _names(query, "fields")
-        self.omitted = _names(query, "omit")
-        self.expanded = _names(query, "expand")
-        self.expandable = expandable
+        return cls(
+            _names(query, "fields"), _names(query, "omit"), _names(query, "expand"), expandable
+        )
 
     @property
     def is_whole(self) -> bool:
@@ -51,8 +59,8 @@ class Shape:
 
     def narrow(self, queryset: QuerySet[Any], serializer: Any) -> QuerySet[Any]:
         """Read the columns and children that the serializer, once cut, shows."""
-        names = {field.source.split(".")[0] for field in serializer.fields.values()}
-        columns = {field.name for field in queryset.model._meta.concrete_fields}
+        names = {each.source.split(".")[0] for each in serializer.fields.values()}
+        columns = {each.name for each in queryset.model._meta.concrete_fields}
         children = set(getattr(queryset.model, "sync_children", ()))
         lookups = [each for each in _lookups(queryset) if each.split("__")[0] in names]
         lookups += [path.replace(".", "__") for path in self.expanded]
@@ -72,11 +80,11 @@ class Shape:
         return shown
 
 
-def _names(query: Mapping[str, str], parameter: str) -> list[str]:
+def _names(query: Mapping[str, str], parameter: str) -> tuple[str, ...]:
     text = query.get(parameter)
     if text is None:
-        return []
-    return list(dict.fromkeys(name.strip() for name in text.split(",")))
+        return ()
+    return tuple(dict.fromkeys(name.strip() for name in text.split(",")))
 
 
 def _check(parameter: str, names: Sequence[str], known: Sequence[str]) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import Any, Self, cast
 from uuid import uuid4
 
-from django.contrib.auth import get_user_model
 from django.core.exceptions import ObjectDoesNotExist, ValidationError
 from django.db import DataError, IntegrityError, transaction
 from django.utils.crypto import constant_time_compare
@@ -22,6 +21,7 @@ from rest_framework_simplejwt.utils import datetime_from_epoch
 
 from ..models import RevokedToken
 from .conf import api_settings
+from .users import find_user
 
 #: Longer ones are none of ours.
 MAX_LENGTH = 8192
@@ -60,7 +60,7 @@ class ApiToken(Token):
         if isinstance(claim, bool) or not isinstance(claim, str | int):
             raise InvalidToken()
         try:
-            user = get_user_model()._default_manager.get(**{jwt_settings.USER_ID_FIELD: claim})
+            user = find_user(jwt_settings.USER_ID_FIELD, claim)
         except (
             ObjectDoesNotExist,
             ValueError,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import copy, deepcopy
+from functools import cache
 from typing import Any, ClassVar, TypeVar, cast
 
 from django.db import IntegrityError, models, transaction
@@ -37,6 +39,14 @@ class ModelSerializer(serializers.ModelSerializer[Row]):
     }
     serializer_choice_field = fields.ChoiceField
 
+    def get_fields(self) -> dict[str, Any]:
+        """Copies of fields built once; to build them takes longer than to write a row."""
+        return {name: _copy(field) for name, field in _built_fields(type(self)).items()}
+
+    def get_validators(self) -> list[Any]:
+        """Those the serializer names; of the model's none, for the database decides."""
+        return list(getattr(cast(Any, self).Meta, "validators", None) or ())
+
     def build_standard_field(self, field_name: str, model_field: Any) -> Any:
         """The field's class and arguments; bounds are those of MySQL, the narrowest database."""
         field_class, kwargs = super().build_standard_field(field_name, model_field)
@@ -50,6 +60,18 @@ class ModelSerializer(serializers.ModelSerializer[Row]):
         if type(model_field) is models.IntegerField and not model_field.choices:
             kwargs |= _INTEGERS
         return field_class, kwargs
+
+
+@cache
+def _built_fields(serializer_class: type[Any]) -> dict[str, Any]:
+    """The fields as DRF builds them from the model; they depend on nothing but the class."""
+    return serializers.ModelSerializer.get_fields(serializer_class())
+
+
+def _copy(field: Any) -> Any:
+    """A field to be bound; those that have others below them are made anew."""
+    is_nested = isinstance(field, serializers.BaseSerializer) or hasattr(field, "child")
+    return deepcopy(field) if is_nested else copy(field)
 
 
 class ResourceSerializer(ModelSerializer[Row]):
@@ -81,9 +103,12 @@ class ResourceSerializer(ModelSerializer[Row]):
 
     def update(self, instance: Row, validated_data: dict[str, Any]) -> Row:
         changed = changed_fields(instance, validated_data)
-        if changed:
+        model = cast(Any, instance)
+        if {model.sync_key, model.sync_scope}.intersection(changed):
             with unique_key(instance):
                 instance.save(update_fields=changed)
+        elif changed:
+            instance.save(update_fields=changed)
         return instance
 
 

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from typing import Any, ClassVar, TypeVar, cast
 from uuid import uuid4
 
 from django.db import models, transaction
+from django.http import Http404
 from django.urls import reverse
 from rest_framework import mixins, negotiation, viewsets
-from rest_framework.permissions import AllowAny
+from rest_framework.permissions import AllowAny, BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.settings import DEFAULTS, IMPORT_STRINGS, APISettings
 from rest_framework.views import APIView
 
 from ...models import SyncedModel
+from ..compiled import CompiledSerializer, Unwritable, compiled, encode
 from ..conf import classes
 from ..exports import export
 from ..filters import FieldFilter, OrderingFilter, SearchFilter
@@ -139,7 +142,14 @@ class ResourceView(
     @cached_property
     def shape(self) -> Shape:
         """What of each row the request wants to see."""
-        return Shape(self.request, self.expandable)
+        return Shape.asked_for(self.request, self.expandable)
+
+    @cached_property
+    def compiled(self) -> CompiledSerializer | None:
+        """The serializer's compiled form; None where only the serializer itself will do."""
+        if self.request.accepted_renderer.format != JSONRenderer.format:
+            return None
+        return compiled(cast(Any, self.get_serializer_class()), self.shape)
 
     def required_permissions(self, method: str) -> list[str]:
         """Whoever wants to see related rows needs the right to see those."""
@@ -164,7 +174,7 @@ class ResourceView(
 
     def get_queryset(self) -> models.QuerySet[Synced]:
         queryset = super().get_queryset()
-        if self.action in _READING and not self.shape.is_whole:
+        if self.action in _READING and not self.shape.is_whole and not self.compiled:
             return self.shape.narrow(queryset, self.get_serializer())
         # Two clients changing one row wait for each other; neither undoes the other's fields.
         return queryset.select_for_update() if self.action in _WRITING else queryset
@@ -188,6 +198,9 @@ class ResourceView(
         return self.show(serializer, status=201, headers=self.location(row))
 
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        if self.compiled and not self._asks_about_rows():
+            with suppress(Unwritable, Http404):  # then it is found, or not, in the ordinary way
+                return self._retrieve_compiled(request, self.compiled)
         row = self.get_object()
         if not self.shape.is_whole:  # a related row may change while this one does not
             return Response(self.get_serializer(row).data)
@@ -200,9 +213,55 @@ class ResourceView(
         self.headers["Vary"] = "Accept"
         format = request.accepted_renderer.format
         if format == JSONRenderer.format:
+            if self.compiled:
+                with suppress(Unwritable):
+                    return self._list_compiled(self.compiled)
             return super().list(request, *args, **kwargs)
         rows = self.filter_queryset(self.get_queryset())
         return export(rows, self.get_serializer(), format, f"{self.basename}s")
+
+    def _list_compiled(self, compiled: CompiledSerializer) -> Response:
+        queryset = self.filter_queryset(self.get_queryset())
+        page = self.paginate_queryset(compiled.select(queryset))
+        return self.get_paginated_response(encode(compiled.write(cast(Any, page))))
+
+    def _retrieve_compiled(self, request: Request, compiled: CompiledSerializer) -> Response:
+        rows = self._rows(compiled)
+        if not rows:
+            raise Http404
+        (row,) = compiled.write(rows)
+        if not self.shape.is_whole:
+            return Response(encode(row))
+        headers = {"ETag": compiled.tag(rows[0])}
+        if is_known(request, headers["ETag"]):
+            return Response(status=304, headers=headers)
+        return Response(encode(row), headers=headers)
+
+    def _rows(self, compiled: CompiledSerializer) -> Sequence[Any]:
+        """The row the address names, as ``compiled`` reads it, or none."""
+        (lookup,) = self.lookup().items()
+        if self._is_the_same_for_all():
+            return compiled.find(cast(Any, self).queryset, *lookup)
+        queryset = self.filter_queryset(self.get_queryset())
+        return list(compiled.select(queryset.filter(lookup))[:1])
+
+    def _is_the_same_for_all(self) -> bool:
+        """Whether nothing but its key says whether a row is found."""
+        queryset_is_fixed = type(
+            self
+        ).get_queryset is ResourceView.get_queryset and "queryset" not in vars(self)
+        return queryset_is_fixed and self.request.query_params.keys() <= {"fields", "omit"}
+
+    def _asks_about_rows(self) -> bool:
+        """Whether a permission of the project wants to look at the row itself."""
+        return any(
+            type(permission).has_object_permission is not BasePermission.has_object_permission
+            for permission in self.get_permissions()
+        )
+
+    def lookup(self) -> dict[str, Any]:
+        """What the address says of the one row it names; raises ``Http404``."""
+        return {self.lookup_field: self.kwargs[self.lookup_field]}
 
     def update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         with transaction.atomic():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+from django.db import transaction
 from rest_framework import mixins
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -20,8 +21,9 @@ class HistoryMixin(mixins.CreateModelMixin, mixins.UpdateModelMixin):
 
     def perform_create(self: Any, serializer: Any) -> None:
         given = dict.fromkeys(serializer.validated_data)
-        row = serializer.save()
-        record_edit(row, given, self.request.user)
+        with transaction.atomic():
+            row = serializer.save()
+            record_edit(row, given, self.request.user)
 
     def perform_update(self: Any, serializer: Any) -> None:
         children = set(serializer.validated_data) & set(serializer.Meta.model.sync_children)

@@ -39,11 +39,14 @@ class NaturalKeyView(ResourceView[Synced]):
             required.append(model_permission(cast(Any, self).queryset.model, "POST"))
         return required
 
-    def get_object(self) -> Synced:
+    def lookup(self) -> dict[str, Any]:
         try:
-            self.kwargs = {self.lookup_field: self._normalized(self._address)}
+            return {self.lookup_field: self._normalized(self._address)}
         except ValidationError:
             raise Http404 from None
+
+    def get_object(self) -> Synced:
+        self.kwargs = self.lookup()
         return super().get_object()
 
     def get_serializer(self, *args: Any, **kwargs: Any) -> Any:
