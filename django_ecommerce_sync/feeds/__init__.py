@@ -34,6 +34,7 @@ from .pagination import (
     PageNumber,
     Paginator,
 )
+from .partitions import PageRanges, Partitions
 from .records import MISSING, BadRow, Page, Payload, Reference
 from .source import FeedSource, get_feed
 from .streams import Archive, Keep, Policy, Since, Stream
@@ -78,7 +79,9 @@ __all__ = [
     "OneOf",
     "Page",
     "PageNumber",
+    "PageRanges",
     "Paginator",
+    "Partitions",
     "Path",
     "Payload",
     "Policy",

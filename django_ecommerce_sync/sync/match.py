@@ -116,6 +116,12 @@ class Matcher:
         except (RecordError, ValueError):
             return ""
 
+    def id_of(self, payload: Payload) -> str:
+        """The record's id as its link has it, or "" without one."""
+        with suppress(RecordError, TypeError, ValueError, RecursionError):
+            return self._checked_id(payload)
+        return ""
+
     def has_repeats(self) -> bool:
         """Whether the stream is known to have several copies of a record."""
         known = SyncLink.objects.using(self.target.connection.alias).filter(repeats=True)
@@ -261,13 +267,12 @@ class Matcher:
         }
 
     def _earlier(self, item: Item) -> str:
-        is_met = item.link is not None and self._is_met(item.link)
-        return item.link.outcome_in(self.run) if item.link and is_met else ""
-
-    def _is_met(self, link: Link) -> bool:
-        if self.ledger is not None:
-            return self.ledger.has_met(self.stream.name, link.external_id)
-        return self.met.has(link)
+        if item.link is None:
+            return ""
+        if self.ledger is None:
+            return self.met.outcome(item.link)
+        is_met = self.ledger.has_met(self.stream.name, item.link.external_id)
+        return item.link.outcome_in(self.run) if is_met else ""
 
     def _usable(self, items: Sequence[Item], changes: Changes) -> Iterator[Item]:
         """The records to look at further, last first: the last usable copy of an id wins.

@@ -6,12 +6,12 @@ whoever goes on with the run knows as much. A feed that keeps its order touches 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ..models import MetLinks
-from .changes import Link
+from .changes import Changes, Link
 from .table import Table
 
 #: Links of a page: their bits are as many hexadecimal digits as the column takes.
@@ -26,6 +26,10 @@ class Met:
         self.place = {"run": run, "stream": stream}
         self.table = Table(MetLinks, connection)
         self.stored = MetLinks.objects.using(connection.alias).filter(**self.place)
+        self.load()
+
+    def load(self) -> None:
+        """Read what is stored."""
         pages = list(self.stored.values_list("page", "pk", "bits"))
         self._keys = {page: pk for page, pk, _ in pages}
         self._bits = {page: int(bits, 16) for page, _, bits in pages}
@@ -40,9 +44,19 @@ class Met:
         page, bit = divmod(link_id, _PAGE)
         return bool(self._bits.get(page, 0) >> bit & 1)
 
+    def outcome(self, link: Link) -> str:
+        """What became of an earlier copy of the link's record in this run, or ""."""
+        return link.outcome_in(self.run) if self.has(link) else ""
+
     def count(self) -> int:
         """How many links were met."""
         return sum(bits.bit_count() for bits in self._bits.values())
+
+    def note(self, changes: Changes) -> None:
+        """Note which links a batch has met, in its transaction; ``keep`` when that is through."""
+        looked_at = (*changes.update, *changes.relink, *changes.seen)
+        settled = [link_id for link_id, _, _ in changes.settled]
+        self.write([*settled, *(item.link.id for item in looked_at if item.link)])
 
     def write(self, link_ids: Iterable[int]) -> None:
         """Note that links were met, in the caller's transaction; ``keep`` when it is through."""
@@ -55,6 +69,11 @@ class Met:
         known = [page for page in sorted(self._staged) if page in self._keys]
         rows = [{"id": self._keys[page], **self._row(page)} for page in known]
         self.table.update(rows, ["bits"])
+
+    def fill(self, pages: Mapping[int, int]) -> None:
+        """Note what others have met, in the caller's transaction: pages of bits."""
+        rows = [{"page": page, "bits": format(bits, "x")} for page, bits in pages.items() if bits]
+        self.table.insert(rows, self.place)
 
     def keep(self) -> None:
         """What was written last is committed."""

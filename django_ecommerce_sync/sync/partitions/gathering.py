@@ -1,0 +1,191 @@
+"""A stream that is read in partitions, as its run sees it: laid out, waited for, put together."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F, QuerySet
+
+from ...exceptions import FeedError
+from ...feeds import BadRow
+from ...models import RunStatus, SyncIssue, SyncPartition
+from ..batches import Place
+from ..changes import Item
+from ..execution import Cancelled, Parked, StreamExecution
+from ..faults import tried_again
+from ..match import WAITING
+from ..observation import Observation
+from ..report import add_counts
+from ..session import let_go
+from ..warnings import warn
+from .disputes import Disputes, disputes
+from .reading import batches_of
+from .stored import SPAN, added_up, base_of, lay_out, partitions_of, stop
+
+
+class Gathering(StreamExecution):
+    """A stream of a run whose partitions are read by whoever has time."""
+
+    def _read(self, place: Place) -> Place:
+        """Have the partitions read; what comes after is that of any stream.
+
+        Raises ``Parked`` until all of them have ended.
+        """
+        partitions = partitions_of(self.run, self.stream.name)
+        if not partitions and place.read == 0:
+            self._lay_out()
+            partitions = partitions_of(self.run, self.stream.name)
+        if not partitions:  # a stream that cannot be cut
+            return super()._read(place)
+        if "partitions" in self.run.cursor:
+            self._look_after(partitions)
+            found = disputes(partitions)
+            tried_again(lambda: self._add_up(partitions, found))
+            self._check_end(self._count())
+        else:
+            found = disputes(partitions)
+        self.seen = Observation.restored(self.run.observed.get(self.stream.name))
+        self.matcher.met.load()
+        self._read_again(partitions, found)
+        return Place(None, 0, self._count())
+
+    def _count(self) -> int:
+        return int(self.run.counts[self.stream.name]["read"])
+
+    # -- before ------------------------------------------------------------------------------
+
+    def _lay_out(self) -> None:
+        if self.attempt.feed.is_remote:
+            let_go()
+        parts = self.attempt.feed.parts(self.stream)
+        if len(parts) < 2:
+            return
+        self.continuity.begin()
+        first_load = self.matcher.first_load
+        tried_again(lambda: self._store(parts, first_load=first_load))
+        raise Parked
+
+    @transaction.atomic
+    def _store(self, parts: Any, *, first_load: bool) -> None:
+        run, name = self._hold(), self.stream.name
+        if "partitions" not in run.cursor:
+            lay_out(run, name, parts, first_load=first_load)
+            begun = {"stream": name, "page": None, "offset": 0, "read": 0}
+            run.cursor = {**begun, "partitions": len(parts)}
+            run.counts[name] = add_counts({}, {})
+            self._keep(run, "cursor", "counts")
+        self.run = self.attempt.run = run
+
+    # -- meanwhile ---------------------------------------------------------------------------
+
+    def _look_after(self, partitions: Collection[SyncPartition]) -> None:
+        """Whether all have ended well; raises what ended one, or ``Parked``."""
+        if self.run.cancel_requested:
+            self._give_up(partitions)
+            raise Cancelled
+        for partition in partitions:
+            if partition.status == RunStatus.FAILED:
+                self._give_up(partitions)
+                raise FeedError(partition.error_code, partition.error)
+        if any(partition.is_active for partition in partitions):
+            raise Parked
+
+    @transaction.atomic
+    def _give_up(self, partitions: Collection[SyncPartition]) -> None:
+        """Stop the partitions, and keep what they came to."""
+        run, name = self._hold(), self.stream.name
+        stop(run)
+        run.counts[name] = added_up(p.counts for p in partitions_of(run, name))
+        # Nobody knows how many rows are before them.
+        run.issues.filter(stream=name, position__gt=SPAN).update(position=None)
+        self._keep(run, "counts")
+        self.run = self.attempt.run = run
+
+    # -- afterwards --------------------------------------------------------------------------
+
+    @transaction.atomic
+    def _add_up(self, partitions: list[SyncPartition], found: Disputes) -> None:
+        """The partitions' counts, and what they saw and met, become the run's."""
+        run, name = self._hold(), self.stream.name
+        if "partitions" in run.cursor:
+            counts = added_up(partition.counts for partition in partitions)
+            run.counts[name] = add_counts(counts, found.counts)
+            seen = Observation.together(p.observed for p in partitions)
+            run.observed[name] = seen.as_json()
+            if seen.total is not None:
+                run.totals[name] = seen.total
+            for partition in partitions:
+                for told in partition.warnings:
+                    warn(run, name, told["code"], told["message"], count=told["count"])
+            self.matcher.met.fill(found.pages)
+            self.matcher.links.set_all("repeats", True, sorted(found.repeated))
+            read = run.counts[name]["read"]
+            run.cursor = {"stream": name, "page": None, "offset": 0, "read": read}
+            run.batch_number += 1
+            run.stalled_attempts = 0
+            self._keep(
+                run,
+                "counts",
+                "totals",
+                "observed",
+                "warnings",
+                "cursor",
+                "batch_number",
+                "stalled_attempts",
+            )
+        self.run = self.attempt.run = run
+
+    def _read_again(self, partitions: Collection[SyncPartition], found: Disputes) -> None:
+        """Find once more the copies that count, and the records that wait for others."""
+        wanted = found.external_ids()
+        rejected = self.run.issues.filter(stream=self.stream.name, position__gt=0)
+        waiting = _positions(rejected.filter(code__in=WAITING))
+        for partition in partitions:
+            base = base_of(partition)
+            mine = {position for position in waiting if base < position <= base + SPAN}
+            if mine or (wanted and partition.number in found.places):
+                bad = rejected.filter(position__gt=base, position__lte=base + SPAN)
+                self._look_for(partition, wanted, mine, _positions(bad))
+
+    def _look_for(
+        self,
+        partition: SyncPartition,
+        wanted: Collection[str],
+        waiting: Collection[int],
+        rejected: Collection[int],
+    ) -> None:
+        for batch in batches_of(self.attempt.feed, self.stream, partition, Place(), Observation()):
+            copies = []
+            for position, payload in batch.rows:
+                if isinstance(payload, BadRow):
+                    continue
+                if position in waiting:
+                    self.waiting[self.matcher.id_of(payload)] = (position, payload)
+                elif wanted and position not in rejected:
+                    external_id = self.matcher.id_of(payload)
+                    if external_id in wanted:
+                        copies.append(Item(position, payload, external_id, ""))
+            self.repeats.put(copies)
+
+    @transaction.atomic
+    def _end(self) -> None:
+        self._number_issues()
+        super()._end()
+
+    def _number_issues(self) -> None:
+        """Rejected rows are told by their place in the stream from now on."""
+        run, before = self._hold(), 0
+        for partition in partitions_of(run, self.stream.name):
+            base = base_of(partition)
+            mine = run.issues.filter(stream=self.stream.name, position__gt=base)
+            if base:
+                mine.filter(position__lte=base + SPAN).update(
+                    position=F("position") - base + before
+                )
+            before += partition.counts.get("read", 0)
+
+
+def _positions(issues: QuerySet[SyncIssue]) -> set[int]:
+    return {position for (position,) in issues.values_list("position") if position is not None}
