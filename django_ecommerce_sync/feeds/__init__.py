@@ -34,7 +34,7 @@ from .pagination import (
     PageNumber,
     Paginator,
 )
-from .partitions import PageRanges, Partitions
+from .partitions import ByteRanges, Files, IdRanges, PageRanges, Partitions, TimeWindows
 from .records import MISSING, BadRow, Page, Payload, Reference
 from .source import FeedSource, get_feed
 from .streams import Archive, Keep, Policy, Since, Stream
@@ -52,16 +52,19 @@ __all__ = [
     "BadRow",
     "Basic",
     "Bearer",
+    "ByteRanges",
     "CSVFeed",
     "Const",
     "Content",
     "Converter",
     "Cursor",
     "FeedSource",
+    "Files",
     "First",
     "Format",
     "HTTPFeed",
     "Header",
+    "IdRanges",
     "JSONFeed",
     "JSONLines",
     "JSONLinesFeed",
@@ -92,6 +95,7 @@ __all__ = [
     "Stream",
     "Template",
     "Text",
+    "TimeWindows",
     "XLSXFeed",
     "XMLFeed",
     "get_feed",

@@ -68,6 +68,14 @@ class FeedSource(ABC):
         """The pages from one cursor up to another, or to the end if that is None."""
         raise ConfigurationError(f"{type(self).__name__} cannot be cut into ranges of pages.")
 
+    def byte_ranges(self, stream: Stream, number: int, least: int) -> Sequence[Any]:
+        """Up to ``number`` parts of the stream's file, none shorter than ``least`` bytes."""
+        raise ConfigurationError(f"{type(self).__name__} cannot be cut into ranges of bytes.")
+
+    def fetch_bytes(self, stream: Stream, part: Any) -> Iterator[Page]:
+        """The rows of one part of the stream's file."""
+        raise ConfigurationError(f"{type(self).__name__} cannot be cut into ranges of bytes.")
+
     def check(self) -> list[str]:
         """What is wrong with this feed's configuration, a sentence each; no I/O."""
         return [] if self.streams else [f"{type(self).__name__} has no streams."]

@@ -414,7 +414,11 @@ class StreamExecution:
                 issues.supersede(run, name, report.rejections)
             issues.record(run, name, report.rejections)
         if self.heals:
-            issues.resolve(run, name, report)
+            issues.resolve(run, name, report, last=self._last())
+
+    def _last(self) -> int | None:
+        """The last position that what lands now may overrule; None for all there are."""
+        return None
 
     def _ask(self, absent: Absent, max_ratio: float) -> None:
         issues.ask_about(self.run, self.stream.name, absent, max_ratio)

@@ -122,6 +122,10 @@ class Matcher:
             return self._checked_id(payload)
         return ""
 
+    def links_of(self, external_ids: Sequence[str]) -> list[Link]:
+        """The links of these records."""
+        return [Link(*row) for row in self._read_links(sorted(external_ids))]
+
     def has_repeats(self) -> bool:
         """Whether the stream is known to have several copies of a record."""
         known = SyncLink.objects.using(self.target.connection.alias).filter(repeats=True)

@@ -92,6 +92,13 @@ class Until:
         return self.pause() or monotonic() > self.deadline
 
 
+def has_work(run: SyncRun) -> bool:
+    """Whether a worker that takes the run, or a partition of it, has something to do there."""
+    if run.status == RunStatus.QUEUED:
+        return True
+    return partitions.is_waited_for(run) and partitions.number_free(run.pk) > 0
+
+
 def _execute(run_id: int, progress: Progress | None, until: Until) -> SyncRun:
     taken = tried_again(partial(acquire, run_id, uuid.uuid4().hex, SyncRun))
     if taken is None:

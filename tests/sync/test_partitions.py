@@ -1,12 +1,33 @@
 """A stream read in partitions comes to what it comes to when it is read as one."""
 
+import random
+from contextlib import suppress
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
+from django.db import transaction
+from django.utils import timezone
 
-from django_ecommerce_sync.feeds import PageRanges
-from django_ecommerce_sync.models import SyncPartition
-from tests.sync.conftest import product
+from django_ecommerce_sync.exceptions import RecordError
+from django_ecommerce_sync.feeds import BadRow, PageRanges
+from django_ecommerce_sync.models import (
+    ACTIVE,
+    Customer,
+    MetInPartition,
+    MetLinks,
+    Order,
+    OrderLine,
+    Product,
+    RunStatus,
+    SyncLink,
+    SyncPartition,
+    SyncRun,
+)
+from django_ecommerce_sync.sync import execute, request_run
+from django_ecommerce_sync.sync.execution import StreamExecution
+from django_ecommerce_sync.sync.partitions import work
+from tests.sync.conftest import PRODUCTS, product
 
 pytestmark = pytest.mark.django_db
 
@@ -24,3 +45,154 @@ def test_all_rows_land_and_are_counted(parted):
     assert parted.counts() == {"read": 47, "created": 47}
     assert SyncPartition.objects.count() == 4
     assert parted.counts() == {"read": 47, "unchanged": 47}
+
+
+# -- any interleaving ------------------------------------------------------------------------
+
+
+class Killed(BaseException):
+    """The worker is gone."""
+
+
+class Hands:
+    """Workers that take whichever partition comes, leave when they like, and die."""
+
+    def __init__(self, monkeypatch, chance):
+        self.chance = chance
+        self.deaths = 0
+        monkeypatch.setattr(work, "next_free", self.any_free)
+        account = StreamExecution._account
+
+        def dying(execution, *args, **more):
+            account(execution, *args, **more)
+            self.perhaps_die()
+
+        monkeypatch.setattr(StreamExecution, "_account", dying)
+
+    def any_free(self, run_id):
+        free = list(SyncPartition.objects.filter(run=run_id, status=RunStatus.QUEUED))
+        return self.chance.choice(free).pk if free else None
+
+    def perhaps_die(self, *args):
+        if self.chance.random() < 0.08:
+            self.deaths += 1
+            raise Killed
+
+    def carry_out(self, run):
+        while run.is_active:
+            with suppress(Killed):
+                execute(run.pk, progress=self.perhaps_die, pause=lambda: self.chance.random() < 0.6)
+            long_ago = timezone.now() - timedelta(hours=1)
+            SyncRun.objects.filter(status__in=ACTIVE).update(lease_until=long_ago)
+            lost = SyncPartition.objects.filter(status=RunStatus.RUNNING)
+            lost.update(status=RunStatus.QUEUED, stalled_attempts=0)
+            SyncRun.objects.update(stalled_attempts=0)
+            run.refresh_from_db()
+        return run
+
+
+def state(run):
+    """All that a run leaves behind, without what names the run or the moment."""
+    products = Product.objects.values_list("sku", "name", "price", "brand", "inventory_count")
+    links = [
+        (link.stream, link.external_id, *owner(link), link.hash, link.repeats, link.lacks)
+        for link in SyncLink.objects.order_by("stream", "external_id")
+    ]
+    issues = run.issues.order_by("stream", "position", "field")
+    orders = Order.objects.order_by("order_id").values_list("order_id", "customer__email", "status")
+    lines = OrderLine.objects.order_by("order__order_id", "position")
+    return {
+        "status": run.status,
+        "counts": run.counts,
+        "products": sorted(products),
+        "customers": sorted(Customer.objects.values_list("email", "first_name")),
+        "orders": list(orders),
+        "lines": list(lines.values_list("order__order_id", "product__sku", "quantity")),
+        "links": links,
+        "issues": list(issues.values_list("stream", "position", "external_id", "code", "state")),
+        "archived": sorted(Product.objects.exclude(archived_at=None).values_list("sku", flat=True)),
+        "leftovers": [MetLinks.objects.count(), MetInPartition.objects.count()],
+    }
+
+
+def owner(link):
+    models = {"products": (Product, "sku"), "customers": (Customer, "email")}
+    model, key = models.get(link.stream, (Order, "order_id"))
+    row = model.objects.get(pk=link.object_id)
+    return getattr(row, key), link.missing_since is not None
+
+
+def differences(one, other):
+    """What one has and the other has not, by name."""
+    found = {}
+    for name in one:
+        mine, its = map(str, (one[name], other[name]))
+        if mine != its and not isinstance(one[name], list):
+            found[name] = mine, its
+        elif mine != its:
+            found[name] = (
+                [item for item in one[name] if item not in other[name]],
+                [item for item in other[name] if item not in one[name]],
+            )
+    return found
+
+
+def rows_of(chance, number):
+    """Products with everything that can go wrong between partitions."""
+    rows = [product(n, brand=chance.choice(["A", "B"])) for n in range(1, number)]
+    for row in list(rows):
+        if chance.random() < 0.15:  # another copy, anywhere
+            rows.insert(chance.randrange(len(rows)), {**row, "title": f"Copy {chance.random()}"})
+        if chance.random() < 0.05:
+            rows.insert(chance.randrange(len(rows)), dict(row))
+    for place in chance.sample(range(len(rows)), number // 12):
+        rows[place] = {**rows[place], "price": "cheap"}
+    rows.insert(chance.randrange(len(rows)), BadRow(RecordError("json_syntax", "No.")))
+    return rows
+
+
+def changed(chance, rows):
+    later = [
+        row
+        if isinstance(row, BadRow) or chance.random() < 0.6
+        else {**row, "stock": chance.randrange(9)}
+        for row in rows
+        if chance.random() < 0.95
+    ]
+    return later + [product(n) for n in range(500, 505)]
+
+
+def brought_in(shop, deliveries, partitions, hands=None):
+    """What each delivery comes to, one after the other; nothing of it stays."""
+    shop.streams = [replace(stream, partitions=partitions) for stream in (PRODUCTS,)]
+    states = []
+    with transaction.atomic():
+        for rows in deliveries:
+            shop.rows = rows
+            shop.configure()
+            run, _ = request_run("shop")
+            run = execute(run.pk) if hands is None else hands.carry_out(run)
+            assert run.status in ("succeeded", "partial"), run.error
+            states.append(state(run))
+        transaction.set_rollback(True)
+    return states
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("whole", [True, False], ids=["as one", "in order"])
+def test_any_interleaving_comes_to_the_same(shop, monkeypatch, seed, whole):
+    """Beside the stream read as one, row by row, and beside its partitions read in order.
+
+    Copies within one batch are weighed together, so that where batches begin makes a difference.
+    """
+    chance = random.Random(seed)
+    shop.page_size, shop.batch_size = chance.choice([(3, 4), (5, 100), (4, 3)])
+    if whole:
+        shop.batch_size = 1
+    first = rows_of(chance, 24)
+    deliveries = [{"products": rows} for rows in (first, changed(chance, first), first)]
+    rule = PageRanges(chance.choice([2, 5, 9]))
+    expected = brought_in(shop, deliveries, None if whole else rule)
+    found = brought_in(shop, deliveries, rule, Hands(monkeypatch, chance))
+    for one, other in zip(expected, found, strict=True):
+        assert differences(one, other) == {}

@@ -25,8 +25,21 @@ _decode = msgspec.json.Decoder(float_hook=Decimal).decode
 class JSONLines(Format):
     """An object on each line; blank lines are passed over, a bad line costs itself."""
 
+    can_be_cut = True
+
     def read(self, document: Document, stream: Stream) -> Content:
         return Content(_rows(document))
+
+    def cuts(
+        self, document: Document, stream: Stream, size: int, number: int
+    ) -> tuple[bytes, list[int]]:
+        file, found = document.rewind(), [0]
+        for part in range(1, number):
+            file.seek(size * part // number)
+            file.readline()
+            if found[-1] < file.tell() < size:
+                found.append(file.tell())
+        return b"", found
 
 
 def _rows(document: Document) -> Iterator[Row]:

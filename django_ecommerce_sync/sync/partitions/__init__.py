@@ -8,7 +8,7 @@ to settle what several parts had a say in, and to go on as with any other stream
 from .gathering import Gathering
 from .reading import PartitionExecution, run_of
 from .sightings import Sightings
-from .stored import close, has_free, is_waited_for
+from .stored import close, is_waited_for, number_free
 from .work import Outcome, work_through
 
 __all__ = [
@@ -17,8 +17,8 @@ __all__ = [
     "PartitionExecution",
     "Sightings",
     "close",
-    "has_free",
     "is_waited_for",
+    "number_free",
     "run_of",
     "work_through",
 ]

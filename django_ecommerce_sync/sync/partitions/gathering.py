@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from django.db import transaction
@@ -10,7 +10,8 @@ from django.db.models import F, QuerySet
 
 from ...exceptions import FeedError
 from ...feeds import BadRow
-from ...models import RunStatus, SyncIssue, SyncPartition
+from ...models import IssueState, RunStatus, SyncIssue, SyncPartition
+from .. import issues
 from ..batches import Place
 from ..changes import Item
 from ..execution import Cancelled, Parked, StreamExecution
@@ -139,20 +140,37 @@ class Gathering(StreamExecution):
 
     def _read_again(self, partitions: Collection[SyncPartition], found: Disputes) -> None:
         """Find once more the copies that count, and the records that wait for others."""
-        wanted = found.external_ids()
+        wanted = dict.fromkeys(found.external_ids(), 0)
         rejected = self.run.issues.filter(stream=self.stream.name, position__gt=0)
+        overruled = self._overruled(rejected)
         waiting = _positions(rejected.filter(code__in=WAITING))
         for partition in partitions:
             base = base_of(partition)
             mine = {position for position in waiting if base < position <= base + SPAN}
-            if mine or (wanted and partition.number in found.places):
+            if mine or overruled or (wanted and partition.number in found.places):
                 bad = rejected.filter(position__gt=base, position__lte=base + SPAN)
-                self._look_for(partition, wanted, mine, _positions(bad))
+                self._look_for(partition, overruled | wanted, mine, _positions(bad))
+
+    def _overruled(self, rejected: QuerySet[SyncIssue]) -> dict[str, int]:
+        """Records with a copy that was rejected and one that landed, with the place of the first.
+
+        If the one that landed comes later in the stream it closes the issue.
+        """
+        if not issues.has_open(self.run.feed, self.stream.name, before=self.run.pk):
+            return {}
+        bad = rejected.filter(state=IssueState.OPEN).exclude(external_id="")
+        places = dict(bad.order_by("position").values_list("external_id", "position"))
+        found = {}
+        for external_id, position in places.items():
+            links = self.matcher.links_of([external_id])
+            if any(self.matcher.met.has(link) for link in links) and position is not None:
+                found[external_id] = position
+        return found
 
     def _look_for(
         self,
         partition: SyncPartition,
-        wanted: Collection[str],
+        wanted: Mapping[str, int],
         waiting: Collection[int],
         rejected: Collection[int],
     ) -> None:
@@ -165,7 +183,7 @@ class Gathering(StreamExecution):
                     self.waiting[self.matcher.id_of(payload)] = (position, payload)
                 elif wanted and position not in rejected:
                     external_id = self.matcher.id_of(payload)
-                    if external_id in wanted:
+                    if position > wanted.get(external_id, position):
                         copies.append(Item(position, payload, external_id, ""))
             self.repeats.put(copies)
 

@@ -13,6 +13,7 @@ from ...conf import settings
 from ...feeds import FeedSource, Stream
 from ...feeds.partitions import Portion
 from ...models import ACTIVE, RunStatus, SyncPartition, SyncRun
+from .. import issues
 from ..batches import Batch, Place, batches
 from ..changes import Changes
 from ..continuity import Continuity
@@ -23,7 +24,7 @@ from ..landing import Landing
 from ..lease import DatabaseNow, Lease, lease_end
 from ..match import Matcher
 from ..observation import Observation
-from .stored import base_of, wait_for_others
+from .stored import SPAN, base_of, wait_for_others
 
 #: The fields of a run that a partition has for itself, as it has them.
 _OWN = ("cursor", "warnings", "batch_number", "stalled_attempts")
@@ -78,6 +79,7 @@ class PartitionExecution(StreamExecution):
         super().__init__(attempt, continuity, matcher, landing)
         self.partition = partition
         matcher.first_load = partition.first_load
+        self.heals = issues.has_open(partition.run.feed, partition.stream, before=partition.run_id)
 
     def go(self, place: Place) -> None:
         """Read the partition from ``place`` to its end."""
@@ -98,6 +100,9 @@ class PartitionExecution(StreamExecution):
 
     def _check_end(self, read: int) -> None:
         pass  # the run does, once it knows the sum
+
+    def _last(self) -> int:
+        return base_of(self.partition) + SPAN
 
     def _remember(self, changes: Changes) -> None:
         pass  # the letters of the links and the issues do

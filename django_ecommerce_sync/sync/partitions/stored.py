@@ -44,9 +44,9 @@ def next_free(run_id: int) -> int | None:
     return _free(run_id).order_by("pk").values_list("pk", flat=True).first()
 
 
-def has_free(run_id: int) -> bool:
-    """Whether there is a partition that nobody reads."""
-    return _free(run_id).exists()
+def number_free(run_id: int) -> int:
+    """How many partitions there are that nobody reads."""
+    return _free(run_id).count()
 
 
 def is_waited_for(run: SyncRun) -> bool:
