@@ -26,7 +26,7 @@ from .processes import Process, wait_until
 from .source import first_rows, next_rows
 from .world import FINAL, World
 
-FEEDS = ("shop", "pages", "mill")
+FEEDS = ("shop", "pages", "ranges", "split")
 ROWS = 1200
 #: Seconds from one blow to the next.
 LULL = (0.2, 1.6)

@@ -47,10 +47,15 @@ AUDIT = (
        INSERT INTO audit (run, batch, fence, attempts, at)
        SELECT NEW.id, NEW.batch_number, NEW.fence, NEW.attempts, UTC_TIMESTAMP(6) FROM DUAL
        WHERE NEW.batch_number <> OLD.batch_number""",
+    # Those of a partition are told by a number below zero.
+    """CREATE TRIGGER note_partition AFTER UPDATE ON ecommerce_sync_syncpartition FOR EACH ROW
+       INSERT INTO audit (run, batch, fence, attempts, at)
+       SELECT -NEW.id, NEW.batch_number, NEW.fence, NEW.attempts, UTC_TIMESTAMP(6) FROM DUAL
+       WHERE NEW.batch_number <> OLD.batch_number""",
 )
 OURS = (
     *("product", "synclink", "syncissue", "syncrun", "streamstate", "syncschedule"),
-    *("customer", "order", "orderline"),
+    *("customer", "order", "orderline", "syncpartition", "metinpartition", "metlinks"),
 )
 
 
@@ -110,6 +115,7 @@ class World:
             "CHAOS_DB_PORT": str(self.database.port if direct else self.proxy.port),
             "CHAOS_REDIS_URL": self.redis.url,
             "CHAOS_FEED_URL": self.source.url,
+            "CHAOS_FEED_FOLDER": str(self.folder),
             "CHAOS_TOKEN": CANARY,
             "CHAOS_LEASE_SECONDS": str(LEASE),
             **{f"CHAOS_{name}": str(value) for name, value in more.items()},
@@ -303,6 +309,7 @@ class World:
     def deliver(self, feed: str, rows: list[Row]) -> dict[str, int]:
         """Put the feed's next delivery on the shelf; what it must come to."""
         self.source.rows[feed] = rows
+        (self.folder / f"{feed}.jsonl").write_bytes(self.source.body(f"/{feed}.jsonl", {}))
         return self.oracle.replay(feed, rows)
 
     def workers(self) -> list[Process]:
