@@ -144,14 +144,18 @@ def ask() -> None:
 
 
 def server_pid() -> int:
-    """The database server's process, where it runs on this machine; else 0."""
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            if (folder / "comm").read_text().strip() in ("mariadbd", "mysqld", "postgres"):
-                return int(folder.name)
-        except OSError:
-            continue
-    return 0
+    """The process of a MariaDB or MySQL server on this machine; else 0."""
+    from django.db import connection
+
+    if connection.vendor != "mysql":
+        return 0
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT @@pid_file")
+        path = Path(cursor.fetchone()[0])
+    try:
+        return int(path.read_text())
+    except OSError:
+        return 0
 
 
 def seconds_of(pid: int) -> float:

@@ -133,6 +133,16 @@ class World:
         """A web process of Django's own kind; it does not go through the proxy."""
         port = free_port()
         command = ("-m", "tests.chaos.manage", "runserver", "--noreload", f"127.0.0.1:{port}")
+        return self._serving(port, command, **more)
+
+    def start_gunicorn(self, **more: Any) -> Process:
+        """Web processes as projects run them: two, of four threads each."""
+        port = free_port()
+        size = ("--workers", "2", "--threads", "4")
+        command = ("-m", "gunicorn", *size, "--bind", f"127.0.0.1:{port}", "tests.chaos.wsgi")
+        return self._serving(port, command, **more)
+
+    def _serving(self, port: int, command: Sequence[str], **more: Any) -> Process:
         web = self._start("web", *command, direct=True, **more)
         web.url = f"http://127.0.0.1:{port}"  # type: ignore[attr-defined]
         if self.web is None:

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from django_ecommerce_sync.exceptions import RecordError
-from django_ecommerce_sync.feeds import BadRow, PageRanges
+from django_ecommerce_sync.feeds import Archive, BadRow, PageRanges
 from django_ecommerce_sync.models import (
     ACTIVE,
     Customer,
@@ -27,7 +27,7 @@ from django_ecommerce_sync.models import (
 from django_ecommerce_sync.sync import execute, request_run
 from django_ecommerce_sync.sync.execution import StreamExecution
 from django_ecommerce_sync.sync.partitions import work
-from tests.sync.conftest import PRODUCTS, product
+from tests.sync.conftest import CUSTOMERS, ORDERS, PRODUCTS, customer, product
 
 pytestmark = pytest.mark.django_db
 
@@ -164,7 +164,10 @@ def changed(chance, rows):
 
 def brought_in(shop, deliveries, partitions, hands=None):
     """What each delivery comes to, one after the other; nothing of it stays."""
-    shop.streams = [replace(stream, partitions=partitions) for stream in (PRODUCTS,)]
+    shop.streams = [
+        replace(stream, partitions=partitions, missing=Archive(1.0))
+        for stream in (PRODUCTS, CUSTOMERS, ORDERS)
+    ]
     states = []
     with transaction.atomic():
         for rows in deliveries:
@@ -196,3 +199,65 @@ def test_any_interleaving_comes_to_the_same(shop, monkeypatch, seed, whole):
     found = brought_in(shop, deliveries, rule, Hands(monkeypatch, chance))
     for one, other in zip(expected, found, strict=True):
         assert differences(one, other) == {}
+
+
+def orders_of(chance, number):
+    """Orders, some of customers or products that are not there."""
+    return [
+        {
+            "id": 1000 + n,
+            "customer_id": chance.randrange(1, 16),
+            "date": "2026-11-01T10:00:00Z",
+            "lines": [{"product_id": chance.randrange(1, 16), "quantity": 1, "price": "2.00"}],
+        }
+        for n in range(number)
+    ]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_records_that_refer_to_others(shop, monkeypatch, seed):
+    """Orders wait for customers that a later delivery brings, and land when it has."""
+    chance = random.Random(seed)
+    shop.page_size, shop.batch_size = 3, 4
+    orders = orders_of(chance, 20)
+    few = {"customers": [customer(n) for n in range(1, 12)], "orders": orders}
+    few["products"] = [product(n) for n in range(1, 12)]
+    all_of_it = {**few, "customers": [customer(n) for n in range(16, 0, -1)]}
+    all_of_it["products"] = [product(n) for n in range(1, 16)]
+    deliveries = [few, all_of_it]
+    rule = PageRanges(3)
+    expected = brought_in(shop, deliveries, None)
+    assert expected[0]["counts"]["orders"]["rejected"] > 0
+    assert expected[1]["counts"]["orders"]["rejected"] == 0
+    found = brought_in(shop, deliveries, rule, Hands(monkeypatch, chance))
+    for one, other in zip(expected, found, strict=True):
+        assert differences(one, other) == {}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_records_that_swap_their_keys(shop, monkeypatch, seed):
+    """No partition can do it alone: each waits until the other has let go of its key."""
+    chance = random.Random(seed)
+    shop.page_size, shop.batch_size = 3, 4
+    rows = [product(n) for n in range(1, 21)]
+    swapped = [dict(row) for row in rows]
+    for one, other in ((0, 19), (4, 12), (5, 6)):
+        swapped[one]["sku"], swapped[other]["sku"] = rows[other]["sku"], rows[one]["sku"]
+    swapped[9]["sku"] = "SKU-new"
+    deliveries = [{"products": rows}, {"products": swapped}]
+    expected = brought_in(shop, deliveries, None)
+    assert expected[1]["counts"]["products"]["updated"] == 7
+    found = brought_in(shop, deliveries, PageRanges(4), Hands(monkeypatch, chance))
+    for one, other in zip(expected, found, strict=True):
+        assert differences(one, other) == {}
+
+
+def test_of_two_new_records_with_one_key_the_first_has_it(shop, monkeypatch):
+    shop.page_size, shop.batch_size = 2, 3
+    rows = [product(n) for n in range(1, 17)]
+    rows[13]["sku"] = rows[2]["sku"]
+    for seed in range(4):
+        expected = brought_in(shop, [{"products": rows}], None)
+        hands = Hands(monkeypatch, random.Random(seed))
+        found = brought_in(shop, [{"products": rows}], PageRanges(4), hands)
+        assert differences(expected[0], found[0]) == {}
