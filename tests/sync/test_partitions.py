@@ -9,8 +9,8 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
-from django_ecommerce_sync.exceptions import RecordError
-from django_ecommerce_sync.feeds import Archive, BadRow, PageRanges
+from django_ecommerce_sync.exceptions import FeedError, LeaseLost, RecordError
+from django_ecommerce_sync.feeds import Archive, BadRow, MemoryFeed, PageRanges
 from django_ecommerce_sync.models import (
     ACTIVE,
     Customer,
@@ -24,8 +24,9 @@ from django_ecommerce_sync.models import (
     SyncPartition,
     SyncRun,
 )
-from django_ecommerce_sync.sync import execute, request_run
+from django_ecommerce_sync.sync import cancel, execute, request_run
 from django_ecommerce_sync.sync.execution import StreamExecution
+from django_ecommerce_sync.sync.lease import acquire
 from django_ecommerce_sync.sync.partitions import work
 from tests.sync.conftest import CUSTOMERS, ORDERS, PRODUCTS, customer, product
 
@@ -45,6 +46,115 @@ def test_all_rows_land_and_are_counted(parted):
     assert parted.counts() == {"read": 47, "created": 47}
     assert SyncPartition.objects.count() == 4
     assert parted.counts() == {"read": 47, "unchanged": 47}
+
+
+def begun(shop):
+    """A run whose partitions are laid out, and read by nobody."""
+    shop.configure()
+    run, _ = request_run("shop")
+    run = execute(run.pk, seconds=0)
+    assert run.status == RunStatus.RUNNING
+    assert run.owner == ""
+    return run
+
+
+def test_the_run_waits_for_all_of_its_partitions(parted):
+    parted.rows = {"products": [product(n) for n in range(1, 48)]}
+    run = begun(parted)
+    first, *others = run.partitions.all()
+    SyncPartition.objects.filter(pk=first.pk).update(status=RunStatus.SUCCEEDED)
+    acquire(others[0].pk, "another", SyncPartition)
+    reaper = timezone.now() - timedelta(hours=1)
+    SyncRun.objects.filter(pk=run.pk).update(lease_until=reaper)
+    run = execute(run.pk)  # it reads what is free, and leaves
+    assert run.status == RunStatus.RUNNING
+    assert [p.status for p in run.partitions.all()] == [
+        "succeeded", "running", "succeeded", "succeeded",
+    ]  # fmt: skip
+    SyncPartition.objects.filter(pk=others[0].pk).update(lease_until=reaper)
+    run = execute(run.pk)
+    assert run.status == RunStatus.SUCCEEDED
+    assert run.counts["products"]["read"] == 47 - 10  # as if they had been none
+
+
+def test_copies_in_several_partitions_are_one_record(parted):
+    rows = [product(n) for n in range(1, 41)]
+    rows[3] = product(40, title="An early copy")
+    rows[22] = product(40, title="A later one")
+    parted.rows = {"products": rows}
+    assert parted.counts() == {"read": 40, "created": 38, "duplicate": 2}
+    assert Product.objects.get(sku="SKU-40").name == "Thing 40"
+    assert parted.counts() == {"read": 40, "unchanged": 38, "duplicate": 2}
+
+
+def test_a_partition_that_fails_ends_the_run_and_the_others(parted, monkeypatch):
+    parted.rows = {"products": [product(n) for n in range(1, 48)]}
+    fetch = MemoryFeed.fetch_pages
+
+    def broken(feed, stream, start, stop):
+        if start >= 15:
+            raise FeedError("feed_truncated", "The third part is broken.")
+        yield from fetch(feed, stream, start, stop)
+
+    monkeypatch.setattr(MemoryFeed, "fetch_pages", broken)
+    parted.rows["products"][9] = product(10, price="cheap")
+    run = parted.sync()
+    assert (run.status, run.error_code) == ("failed", "feed_truncated")
+    assert {p.status for p in run.partitions.all()} == {"succeeded", "failed", "cancelled"}
+    assert run.counts["products"]["read"] == Product.objects.count() + 1
+    assert run.issues.count() == 1
+    monkeypatch.undo()
+    assert parted.counts()["read"] == 47
+
+
+def test_a_cancelled_run_stops_its_partitions(parted):
+    parted.rows = {"products": [product(n) for n in range(1, 48)]}
+    run = begun(parted)
+    cancel(run)
+    run = execute(run.pk)
+    assert run.status == RunStatus.CANCELLED
+    assert {p.status for p in run.partitions.all()} == {"cancelled"}
+    assert not Product.objects.exists()
+
+
+def test_who_was_overtaken_writes_nothing(parted):
+    parted.rows = {"products": [product(n) for n in range(1, 48)]}
+    run = begun(parted)
+    first = run.partitions.first()
+    _, old = acquire(first.pk, "one", SyncPartition)
+    SyncPartition.objects.update(lease_until=timezone.now() - timedelta(hours=1))
+    assert acquire(first.pk, "another", SyncPartition)
+    with pytest.raises(LeaseLost, match="Partition"), transaction.atomic():
+        old.hold()
+    assert not old.mine.update(batch_number=9)
+
+
+@pytest.mark.parametrize("wish", [{"dry_run": True}, {"limit": 20}, {"plan": True}])
+def test_what_is_no_whole_run_reads_the_stream_as_one(parted, wish):
+    parted.rows = {"products": [product(n) for n in range(1, 31)]}
+    assert parted.counts(**wish)["created"] in (20, 30)
+    assert not SyncPartition.objects.exists()
+
+
+def test_rejected_rows_are_told_by_their_place_in_the_stream(parted):
+    rows = [product(n) for n in range(1, 48)]
+    for place in (2, 17, 44):
+        rows[place] = product(place + 1, price="cheap")
+    parted.rows = {"products": rows}
+    run = parted.sync()
+    assert list(run.issues.values_list("position", flat=True)) == [3, 18, 45]
+    assert run.status == RunStatus.PARTIAL
+
+
+def test_archiving_waits_for_all(parted):
+    parted.streams = [replace(s, missing=Archive(0.5)) for s in parted.streams]
+    rows = [product(n) for n in range(1, 41)]
+    parted.rows = {"products": rows}
+    parted.sync()
+    parted.rows = {"products": [row for row in rows if row["id"] % 4]}
+    assert parted.counts() == {"read": 30, "unchanged": 30, "archived": 10}
+    gone = Product.objects.exclude(archived_at=None).values_list("sku", flat=True)
+    assert set(gone) == {f"SKU-{n}" for n in range(4, 41, 4)}
 
 
 # -- any interleaving ------------------------------------------------------------------------
@@ -250,14 +360,3 @@ def test_records_that_swap_their_keys(shop, monkeypatch, seed):
     found = brought_in(shop, deliveries, PageRanges(4), Hands(monkeypatch, chance))
     for one, other in zip(expected, found, strict=True):
         assert differences(one, other) == {}
-
-
-def test_of_two_new_records_with_one_key_the_first_has_it(shop, monkeypatch):
-    shop.page_size, shop.batch_size = 2, 3
-    rows = [product(n) for n in range(1, 17)]
-    rows[13]["sku"] = rows[2]["sku"]
-    for seed in range(4):
-        expected = brought_in(shop, [{"products": rows}], None)
-        hands = Hands(monkeypatch, random.Random(seed))
-        found = brought_in(shop, [{"products": rows}], PageRanges(4), hands)
-        assert differences(expected[0], found[0]) == {}

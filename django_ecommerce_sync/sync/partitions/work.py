@@ -35,6 +35,8 @@ def work_through(
             outcome = carry_out(partition, lease)
         if outcome[0] not in ACTIVE:
             tried_again(partial(_finish, lease, *outcome))
+        if outcome[0] in (RunStatus.FAILED, RunStatus.CANCELLED):  # and so is the run
+            return
 
 
 def _finish(lease: Lease[SyncPartition], status: RunStatus, code: str, message: str) -> None:
