@@ -360,3 +360,15 @@ def test_records_that_swap_their_keys(shop, monkeypatch, seed):
     found = brought_in(shop, deliveries, PageRanges(4), Hands(monkeypatch, chance))
     for one, other in zip(expected, found, strict=True):
         assert differences(one, other) == {}
+
+
+def test_of_two_new_records_with_one_key_the_first_has_it(shop, monkeypatch):
+    shop.page_size, shop.batch_size = 2, 3
+    rows = [product(n) for n in range(1, 17)]
+    rows[13]["sku"] = rows[2]["sku"]
+    expected = brought_in(shop, [{"products": rows}], None)
+    for seed in range(3):
+        with monkeypatch.context() as patch:
+            hands = Hands(patch, random.Random(seed))
+            found = brought_in(shop, [{"products": rows}], PageRanges(4), hands)
+        assert differences(expected[0], found[0]) == {}

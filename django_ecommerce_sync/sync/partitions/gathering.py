@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from functools import partial
 from typing import Any
 
 from django.db import transaction
@@ -12,7 +13,7 @@ from ...exceptions import FeedError
 from ...feeds import BadRow
 from ...models import IssueState, RunStatus, SyncIssue, SyncPartition
 from .. import issues
-from ..batches import Place
+from ..batches import NumberedRow, Place
 from ..changes import Item
 from ..execution import Cancelled, Parked, StreamExecution
 from ..faults import tried_again
@@ -22,6 +23,7 @@ from ..report import add_counts
 from ..session import let_go
 from ..warnings import warn
 from .disputes import Disputes, disputes
+from .precedence import Rival, rivals_of
 from .reading import batches_of
 from .stored import SPAN, added_up, base_of, lay_out, partitions_of, stop
 
@@ -49,7 +51,9 @@ class Gathering(StreamExecution):
             found = disputes(partitions)
         self.seen = Observation.restored(self.run.observed.get(self.stream.name))
         self.matcher.met.load()
+        self.matcher.first_load = False
         self._read_again(partitions, found)
+        self._let_the_first_have_it(partitions)
         return Place(None, 0, self._count())
 
     def _count(self) -> int:
@@ -186,6 +190,41 @@ class Gathering(StreamExecution):
                     if position > wanted.get(external_id, position):
                         copies.append(Item(position, payload, external_id, ""))
             self.repeats.put(copies)
+
+    def _let_the_first_have_it(self, partitions: Collection[SyncPartition]) -> None:
+        """Of two new records with one key the first in the stream has it, whichever came first."""
+        mine = self.run.issues.filter(stream=self.stream.name, position__gt=0)
+        conflicts = _positions(mine.filter(code="identity_conflict"))
+        claims = [(n, payload) for n, payload in self.waiting.values() if n in conflicts]
+        rivals = rivals_of(self.matcher, claims, self.run.pk)
+        if not rivals:
+            return
+        bad = _positions(mine)
+        for partition in partitions:
+            for batch in batches_of(
+                self.attempt.feed, self.stream, partition, Place(), Observation()
+            ):
+                for row in batch.rows:
+                    if isinstance(row[1], BadRow) or row[0] in bad:
+                        continue
+                    rival = rivals.pop(self.matcher.id_of(row[1]), None)
+                    if rival is not None and rival.claim[0] < row[0]:
+                        tried_again(partial(self._hand_over, rival, row))
+                        self.matcher.met.keep()
+                        self.waiting.pop(self.matcher.id_of(rival.payload), None)
+
+    @transaction.atomic
+    def _hand_over(self, rival: Rival, row: NumberedRow) -> None:
+        """Give the row that ``row`` has made to its rival; as many are created and rejected."""
+        run, name = self._hold(), self.stream.name
+        if rival.take_link(self.matcher):
+            self.landing.apply(self.matcher.match([rival.claim]))
+            rival.forget_copies(self.matcher)
+            issues.forget(run, name, [rival.claim[0]])
+            issues.record(run, name, self.matcher.match([row]).rejections)
+            run.batch_number += 1
+            self._keep(run, "batch_number")
+        self.run = self.attempt.run = run
 
     @transaction.atomic
     def _end(self) -> None:
