@@ -68,7 +68,7 @@ def execute(
     with own_session():
         run = SyncRun.objects.get(pk=run_id)
         while True:
-            if "partitions" in run.cursor:
+            if run.status == RunStatus.RUNNING and "partitions" in run.cursor:
                 partitions.work_through(run_id, partial(_read_partition, until, progress), until)
                 run.refresh_from_db()
             if partitions.is_waited_for(run):
@@ -135,7 +135,8 @@ def _read_partition(
     def read() -> None:
         run = partitions.run_of(partition, partition.run)
         with get_feed(run.feed) as feed:
-            attempt = Attempt(run, lease, feed, progress, until.pause, until.deadline)
+            told = progress and partitions.beside_others(partition, progress)
+            attempt = Attempt(run, lease, feed, told, until.pause, until.deadline)
             Execution(attempt).read(partition)
 
     with _collector_spared():

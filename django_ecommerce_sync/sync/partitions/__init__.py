@@ -6,7 +6,7 @@ to settle what several parts had a say in, and to go on as with any other stream
 """
 
 from .gathering import Gathering
-from .reading import PartitionExecution, run_of
+from .reading import PartitionExecution, beside_others, run_of
 from .sightings import Sightings
 from .stored import close, is_waited_for, number_free
 from .work import Outcome, work_through
@@ -16,6 +16,7 @@ __all__ = [
     "Outcome",
     "PartitionExecution",
     "Sightings",
+    "beside_others",
     "close",
     "is_waited_for",
     "number_free",

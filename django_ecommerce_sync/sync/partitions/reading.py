@@ -17,14 +17,15 @@ from .. import issues
 from ..batches import Batch, Place, batches
 from ..changes import Changes
 from ..continuity import Continuity
-from ..execution import Attempt, Cancelled, StreamExecution
+from ..execution import Attempt, Cancelled, Progress, StreamExecution
 from ..faults import tried_again
 from ..heartbeat import Heartbeat
 from ..landing import Landing
 from ..lease import DatabaseNow, Lease, lease_end
 from ..match import Matcher
 from ..observation import Observation
-from .stored import SPAN, base_of, wait_for_others
+from ..report import add_counts
+from .stored import SPAN, added_up, base_of, wait_for_others
 
 #: The fields of a run that a partition has for itself, as it has them.
 _OWN = ("cursor", "warnings", "batch_number", "stalled_attempts")
@@ -39,6 +40,19 @@ def run_of(partition: SyncPartition, run: SyncRun) -> SyncRun:
     mine.observed = {partition.stream: partition.observed}
     mine.totals = {}
     return mine
+
+
+def beside_others(partition: SyncPartition, progress: Progress) -> Progress:
+    """Progress that counts what the stream's other partitions have come to as well."""
+    rows = SyncPartition.objects.filter(run=partition.run_id, stream=partition.stream)
+    others = added_up(rows.exclude(pk=partition.pk).values_list("counts", flat=True))
+
+    def told(run: SyncRun, stream: str) -> None:
+        shown = copy(run)
+        shown.counts = {stream: add_counts(others, run.counts.get(stream, {}))}
+        progress(shown, stream)
+
+    return told
 
 
 def batches_of(
