@@ -18,9 +18,9 @@ from django.utils import timezone
 from .beat import BEAT_SCHEDULE, DISPATCH_SECONDS
 from .conf import settings
 from .feeds.streams import duration
-from .models import SLOT, RunStatus, SyncRun
+from .models import SLOT, SyncRun
+from .sync import call_help, dispatch_due, execute, has_work, request_run
 from .sync import dispatch as hand_over
-from .sync import dispatch_due, execute, request_run
 
 #: One byte that the processes of a worker's pool, forked later, share with it: whether it has
 #: been asked to go. Celery lets a task run on then, and nobody knows for how long.
@@ -36,15 +36,16 @@ __all__ = ["BEAT_SCHEDULE", "dispatch", "execute_run", "parse_since", "sync_feed
     reject_on_worker_lost=False,
 )
 def execute_run(run_id: Any) -> None:
-    """Carry out a queued run, or take over a dead one.
+    """Carry out a queued run, take over a dead one, or help with its partitions.
 
     A message about a run that is over, or never was, does nothing: anyone who reaches the
     broker can forge one, and a real one may come twice.
     """
     if isinstance(run_id, int) and SyncRun.objects.filter(pk=run_id, slot=SLOT).exists():
         with _last_batch_before_the_end() as is_over:
-            run = execute(run_id, pause=is_over, seconds=settings.TASK_SECONDS)
-            if run.status == RunStatus.QUEUED:
+            seconds = settings.TASK_SECONDS
+            run = execute(run_id, pause=is_over, seconds=seconds, call_help=call_help)
+            if has_work(run):
                 hand_over(run)
 
 

@@ -34,6 +34,7 @@ from .pagination import (
     PageNumber,
     Paginator,
 )
+from .partitions import ByteRanges, Files, IdRanges, PageRanges, Partitions, TimeWindows
 from .records import MISSING, BadRow, Encoding, Page, Payload, RawRow, RawRows, Reference
 from .source import FeedSource, get_feed
 from .streams import Archive, Keep, Policy, Since, Stream
@@ -51,6 +52,7 @@ __all__ = [
     "BadRow",
     "Basic",
     "Bearer",
+    "ByteRanges",
     "CSVFeed",
     "Const",
     "Content",
@@ -58,10 +60,12 @@ __all__ = [
     "Cursor",
     "Encoding",
     "FeedSource",
+    "Files",
     "First",
     "Format",
     "HTTPFeed",
     "Header",
+    "IdRanges",
     "JSONFeed",
     "JSONLines",
     "JSONLinesFeed",
@@ -79,7 +83,9 @@ __all__ = [
     "OneOf",
     "Page",
     "PageNumber",
+    "PageRanges",
     "Paginator",
+    "Partitions",
     "Path",
     "Payload",
     "Policy",
@@ -92,6 +98,7 @@ __all__ = [
     "Stream",
     "Template",
     "Text",
+    "TimeWindows",
     "XLSXFeed",
     "XMLFeed",
     "get_feed",

@@ -154,6 +154,12 @@ def _room(label: str) -> Iterator[None]:
         ) from error
 
 
+def is_gzipped(path: Path) -> bool:
+    """Whether a local file is gzipped, whatever its name."""
+    with path.open("rb") as file:
+        return _is_gzipped(file)
+
+
 def _is_gzipped(file: IO[bytes]) -> bool:
     magic = file.read(2)
     file.seek(0)

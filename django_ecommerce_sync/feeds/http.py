@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from typing import Any, ClassVar
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from ..conf import settings
-from ..exceptions import ConfigurationError, FeedError
-from .addresses import has_user, is_http, is_plain_http, label, same_site
+from ..exceptions import ConfigurationError, FeedError, RecordError
+from .addresses import has_user, is_http, is_plain_http, label, local_path, same_site
 from .auth import Auth, Query
-from .document import Document
+from .document import Document, is_gzipped
 from .formats import JSON, Content, Format
 from .pagination import Answer, NoPages, Paginator, Walk
+from .ranges import identity, open_range
 from .rates import RateBudget
 from .records import BadRow, Page, Payload
 from .redaction import redacted
@@ -81,6 +82,12 @@ class HTTPFeed(FeedSource):
             self._budget()
         except ConfigurationError as error:
             found.append(str(error))
+        for stream in self.streams:
+            if stream.partitions is not None and stream.spans_pages:
+                found.append(
+                    f"Stream '{stream.name}' puts records together from several rows, so it "
+                    "cannot have partitions: the rows of a record might come apart."
+                )
         return found + super().check()
 
     @property
@@ -109,6 +116,8 @@ class HTTPFeed(FeedSource):
 
     def fetch(self, stream: Stream, cursor: Any) -> Iterator[Page]:
         paginator = stream.paginator or self.paginator
+        if stream.partitions is not None and stream.partitions.is_all:
+            return stream.partitions.in_order(self, stream, cursor)  # type: ignore[no-any-return]
         if isinstance(paginator, NoPages):
             pages = self._whole(stream)
         else:
@@ -116,12 +125,49 @@ class HTTPFeed(FeedSource):
             if cursor is None and stream.reshapes:
                 pages = _counted(pages)
         if stream.spans_pages:
-            yield from _joined(pages, stream)
-        elif stream.each:
-            for page in _without_totals(pages):
-                yield replace(page, rows=reshaped(page.rows, stream))
-        else:
-            yield from pages
+            return _joined(pages, stream)
+        return _taken_apart(pages, stream) if stream.each else pages
+
+    # -- parts -------------------------------------------------------------------------------
+
+    def byte_ranges(self, stream: Stream, number: int, least: int) -> list[dict[str, Any]]:
+        path = local_path(self.address(stream))
+        if is_http(self.address(stream)) or not path.is_file() or is_gzipped(path):
+            return []
+        document, now = self._document(stream), identity(path)
+        digest = document.digest()
+        number = min(number, now["size"] // least)
+        if digest == stream.known.get("digest") or number < 2:
+            return []
+        head, cuts = self.format.cuts(document, stream, now["size"], number)
+        common = {**now, "digest": digest, "head": head.hex()}
+        ends = [*cuts[1:], now["size"]]
+        return [{**common, "start": a, "end": b} for a, b in zip(cuts, ends, strict=True)]
+
+    def fetch_bytes(self, stream: Stream, part: Any) -> Iterator[Page]:
+        with open_range(local_path(self.address(stream)), part) as document:
+            rows = self.format.read(document, stream).rows
+            if part["start"] > len(part["head"]) // 2:
+                rows = _counted_from(part["start"], iter(rows))
+            pages = iter([Page(rows, validators={"digest": part["digest"]})])
+            yield from _taken_apart(pages, stream) if stream.each else pages
+
+    def page_starts(self, stream: Stream) -> Sequence[Any]:
+        paginator = stream.paginator or self.paginator
+        _, answer, _ = self._page(stream, paginator, paginator.start)
+        states = paginator.states(answer)
+        if states is None:
+            raise FeedError(
+                "no_total",
+                f"Nobody can tell how many pages {label(self.address(stream))} has, so it cannot "
+                "be cut into ranges of pages; give its PageNumber or Offset a total.",
+            )
+        return states
+
+    def fetch_pages(self, stream: Stream, start: Any, stop: Any) -> Iterator[Page]:
+        paginator = stream.paginator or self.paginator
+        pages = self._pages(stream, paginator, start, stop)
+        return _taken_apart(pages, stream) if stream.each else pages
 
     # -- one document ------------------------------------------------------------------------
 
@@ -152,7 +198,9 @@ class HTTPFeed(FeedSource):
 
     # -- pages -------------------------------------------------------------------------------
 
-    def _pages(self, stream: Stream, paginator: Paginator, cursor: Any) -> Iterator[Page]:
+    def _pages(
+        self, stream: Stream, paginator: Paginator, cursor: Any, stop: Any = None
+    ) -> Iterator[Page]:
         state = paginator.start if cursor is None else cursor
         name = label(self.address(stream))
         walk = Walk(paginator, state, label=name, max_pages=self.max_pages)
@@ -164,6 +212,8 @@ class HTTPFeed(FeedSource):
                 here = paginator.url(walk.state) or self.address(stream)
                 following = self._own(following, here)
             following = walk.go_on(following, empty=not rows)
+            if stop is not None and following is not None and following >= stop:
+                following = None
             yield Page(
                 rows,
                 cursor=following,
@@ -249,6 +299,21 @@ class HTTPFeed(FeedSource):
         if self._kept is not None:
             self._kept[1].close()
             self._kept = None
+
+
+def _taken_apart(pages: Iterator[Page], stream: Stream) -> Iterator[Page]:
+    """The pages with the records that are inside of their rows."""
+    for page in _without_totals(pages):
+        yield replace(page, rows=reshaped(page.rows, stream))
+
+
+def _counted_from(start: int, rows: Iterator[Payload | BadRow]) -> Iterator[Payload | BadRow]:
+    """The rows; where one is bad, that its line is counted from the beginning of its part."""
+    for row in rows:
+        if isinstance(row, BadRow) and "ine " in row.error.message:
+            said = f"{row.error.message} Lines are counted from byte {start:,} on."
+            row = BadRow(RecordError(row.error.code, said, value=row.error.value))
+        yield row
 
 
 def _counted(pages: Iterator[Page]) -> Iterator[Page]:

@@ -18,7 +18,14 @@ class MemoryFeed(FeedSource):
     page_size: int = 100
 
     def fetch(self, stream: Stream, cursor: Any) -> Iterator[Page]:
+        return self.fetch_pages(stream, cursor or 0, None)
+
+    def page_starts(self, stream: Stream) -> Sequence[int]:
+        return range(0, len(self.rows.get(stream.name, ())), self.page_size)
+
+    def fetch_pages(self, stream: Stream, start: int, stop: int | None) -> Iterator[Page]:
         rows = self.rows.get(stream.name, ())
-        for start in range(cursor or 0, len(rows), self.page_size):
-            end = start + self.page_size
-            yield Page(rows[start:end], cursor=end if end < len(rows) else None, total=len(rows))
+        stop = len(rows) if stop is None else stop
+        for first in range(start, stop, self.page_size):
+            end = first + self.page_size
+            yield Page(rows[first:end], cursor=end if end < stop else None, total=len(rows))

@@ -90,6 +90,10 @@ class Paginator(ABC):
     def after(self, state: Any, answer: Answer) -> Any:
         """The state of the next page, or None after the last one."""
 
+    def states(self, answer: Answer) -> Sequence[Any] | None:
+        """The states of all pages as the first answer tells them; None where nobody can."""
+        return None
+
 
 @dataclass(frozen=True)
 class NoPages(Paginator):
@@ -121,6 +125,12 @@ class PageNumber(Paginator):
         pages = answer.number(self.total_pages)
         return None if pages is not None and state - self.start + 1 >= pages else state + 1
 
+    def states(self, answer: Answer) -> Sequence[int] | None:
+        pages, rows = answer.number(self.total_pages), answer.number(self.total)
+        if pages is None and rows is not None and answer.count:
+            pages = -(-rows // answer.count)
+        return None if pages is None else range(self.start, self.start + pages)
+
 
 @dataclass(frozen=True)
 class Offset(Paginator):
@@ -141,6 +151,10 @@ class Offset(Paginator):
         reached: int = state + answer.count
         rows = answer.number(self.total)
         return None if rows is not None and reached >= rows else reached
+
+    def states(self, answer: Answer) -> Sequence[int] | None:
+        rows = answer.number(self.total)
+        return None if rows is None else range(0, rows, answer.count or self.size)
 
 
 @dataclass(frozen=True)

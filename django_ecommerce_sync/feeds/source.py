@@ -48,6 +48,34 @@ class FeedSource(ABC):
         reading from it again must give what came after that page. Raises ``FeedError``.
         """
 
+    def parts(self, stream: Stream) -> Sequence[Any]:
+        """The stream cut into parts that may be read at the same time, as JSON values.
+
+        Nothing where it cannot be cut, or is not worth it: ``fetch`` reads it then. Asked once a
+        run, of a stream that declares ``partitions``.
+        """
+        return () if stream.partitions is None else stream.partitions.parts(self, stream)
+
+    def fetch_part(self, stream: Stream, part: Any, cursor: Any) -> Iterator[Page]:
+        """As ``fetch``, the pages of one of the ``parts``; those of all have every row once."""
+        return stream.partitions.fetch(self, stream, part, cursor)  # type: ignore[no-any-return]
+
+    def page_starts(self, stream: Stream) -> Sequence[Any]:
+        """The cursors of all the stream's pages, where they can be told before they are read."""
+        raise ConfigurationError(f"{type(self).__name__} cannot be cut into ranges of pages.")
+
+    def fetch_pages(self, stream: Stream, start: Any, stop: Any) -> Iterator[Page]:
+        """The pages from one cursor up to another, or to the end if that is None."""
+        raise ConfigurationError(f"{type(self).__name__} cannot be cut into ranges of pages.")
+
+    def byte_ranges(self, stream: Stream, number: int, least: int) -> Sequence[Any]:
+        """Up to ``number`` parts of the stream's file, none shorter than ``least`` bytes."""
+        raise ConfigurationError(f"{type(self).__name__} cannot be cut into ranges of bytes.")
+
+    def fetch_bytes(self, stream: Stream, part: Any) -> Iterator[Page]:
+        """The rows of one part of the stream's file."""
+        raise ConfigurationError(f"{type(self).__name__} cannot be cut into ranges of bytes.")
+
     def check(self) -> list[str]:
         """What is wrong with this feed's configuration, a sentence each; no I/O."""
         return [] if self.streams else [f"{type(self).__name__} has no streams."]

@@ -106,6 +106,8 @@ class Stream:
     params: Mapping[str, Any] = field(default_factory=dict)
     #: How one page leads to the next; the feed's own paginator if None.
     paginator: Any = None
+    #: How it is cut into parts for many workers, ``ByteRanges(8)`` for one; None reads it as one.
+    partitions: Any = None
     since: Since | None = None
     missing: Keep | Archive = field(default_factory=Keep)
     #: ISO code for amounts that come without one.

@@ -14,6 +14,7 @@ from .fields import (
     MoneyField,
     is_too_large,
 )
+from .jobs import ACTIVE, Job, RunStatus
 from .merging import CandidateState, Merge, MergeCandidate
 from .orders import (
     LOCAL_SOURCE,
@@ -24,16 +25,15 @@ from .orders import (
     OrderStatus,
     PaymentStatus,
 )
+from .partitions import MetInPartition, SyncPartition
 from .plans import PlannedAction, PlannedChange
 from .records import (
-    ACTIVE,
     COUNTS,
     OUTCOMES,
     SLOT,
     IssueState,
     MetLinks,
     RevokedToken,
-    RunStatus,
     StreamState,
     SyncIssue,
     SyncLink,
@@ -61,9 +61,11 @@ __all__ = [
     "FulfillmentStatus",
     "IdempotencyKey",
     "IssueState",
+    "Job",
     "KeyField",
     "Merge",
     "MergeCandidate",
+    "MetInPartition",
     "MetLinks",
     "MoneyField",
     "Order",
@@ -82,6 +84,7 @@ __all__ = [
     "SyncChange",
     "SyncIssue",
     "SyncLink",
+    "SyncPartition",
     "SyncRun",
     "SyncSchedule",
     "SyncedModel",

@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from .fields import KeyField
+from .jobs import Job
 
 #: What a record can become, in the order they are reported. ``read`` is the sum of all but
 #: ``archived``, which counts rows the feed no longer has.
@@ -17,30 +18,17 @@ OUTCOMES = ("created", "updated", "unchanged", "duplicate", "skipped", "rejected
 COUNTS = ("read", *OUTCOMES, "archived")
 
 
-class RunStatus(models.TextChoices):
-    QUEUED = "queued", _("queued")
-    RUNNING = "running", _("running")
-    SUCCEEDED = "succeeded", _("succeeded")
-    PARTIAL = "partial", _("partial")
-    FAILED = "failed", _("failed")
-    CANCELLED = "cancelled", _("cancelled")
-
-
-ACTIVE = (RunStatus.QUEUED, RunStatus.RUNNING)
 #: The value of ``SyncRun.slot`` while a run is queued or running; NULL afterwards.
 SLOT = "A"
 
 
-class SyncRun(models.Model):
+class SyncRun(Job):
     """One run of one feed: the job itself, its progress and, when it is over, its result.
 
     The row is what counts; a broker's message only says that there is one.
     """
 
     feed = KeyField(_("feed"), max_length=64)
-    status = models.CharField(
-        _("status"), max_length=10, choices=RunStatus, default=RunStatus.QUEUED
-    )
     # MySQL has no partial unique index, but a unique index allows any number of NULLs.
     slot = models.CharField(max_length=1, null=True, default=SLOT, editable=False)  # noqa: DJ001
 
@@ -84,27 +72,11 @@ class SyncRun(models.Model):
     # counts: {stream: {outcome: n}}; totals: {stream: rows the source announces}
     counts = models.JSONField(_("counts"), default=dict, blank=True)
     totals = models.JSONField(_("announced"), default=dict, blank=True)
-    # where the next batch begins: {"stream": name, "page": cursor, "offset": rows into that page}
-    cursor = models.JSONField(_("cursor"), default=dict, blank=True)
     # observed: {stream: what a resumed attempt must know of the source, see sync.observation}
     observed = models.JSONField(_("observed"), default=dict, blank=True)
-    # warnings: [{"stream": name, "code": code, "message": sentence}]; nothing was rejected for it
-    warnings = models.JSONField(_("warnings"), default=list, blank=True)
     allow_shrink = models.BooleanField(_("accept a shrunken feed"), default=False)
-    batch_number = models.PositiveIntegerField(_("batches"), default=0)
-    error_code = models.CharField(_("error code"), max_length=64, blank=True)
-    error = models.TextField(_("error"), blank=True)
-
-    owner = models.CharField(_("owner"), max_length=64, blank=True)
-    fence = models.PositiveIntegerField(_("fence"), default=0)
-    lease_until = models.DateTimeField(_("lease until"), null=True, blank=True)
-    attempts = models.PositiveIntegerField(_("attempts"), default=0)
-    stalled_attempts = models.PositiveIntegerField(_("attempts without progress"), default=0)
     cancel_requested = models.BooleanField(_("cancel requested"), default=False)
-
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
-    started_at = models.DateTimeField(_("started at"), null=True, blank=True)
-    finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("sync run")
@@ -119,11 +91,6 @@ class SyncRun(models.Model):
 
     def get_absolute_url(self) -> str:
         return reverse("ecommerce_sync:syncrun-detail", args=[self.pk])
-
-    @property
-    def is_active(self) -> bool:
-        """Whether the run is still queued or running."""
-        return self.status in ACTIVE
 
     @property
     def is_retry(self) -> bool:

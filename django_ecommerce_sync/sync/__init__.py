@@ -5,9 +5,10 @@ The doors (command line, tasks, admin, API) call the names below and nothing dee
 
 from .issues import IssueGroup, issue_groups
 from .retries import MAX_CHOSEN, retry, retry_rows
-from .runner import execute
+from .runner import execute, has_work
 from .runs import (
     apply_plan,
+    call_help,
     cancel,
     check_plan,
     dispatch,
@@ -24,6 +25,7 @@ __all__ = [
     "Outcome",
     "Upserted",
     "apply_plan",
+    "call_help",
     "cancel",
     "check_plan",
     "complete_order",
@@ -31,6 +33,7 @@ __all__ = [
     "dispatch_due",
     "dispatch_lost",
     "execute",
+    "has_work",
     "issue_groups",
     "request_run",
     "retry",

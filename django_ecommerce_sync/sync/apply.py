@@ -192,13 +192,7 @@ class Applier(Landing):
         return {**self.place, **kept, **row, **renewed}
 
     def _mark_met(self, changes: Changes) -> None:
-        looked_at = (*changes.update, *changes.relink, *changes.seen)
-        self.met.write(
-            [
-                *(link_id for link_id, _, _ in changes.settled),
-                *(item.link.id for item in looked_at if item.link),
-            ]
-        )
+        self.met.note(changes)
         back = [item.link.id for item in changes.seen if item.link and item.link.missing_since]
         self.links.set_all("missing_since", None, sorted(back))
 

@@ -114,7 +114,9 @@ class Batches:
         *,
         size: int,
         limit: int | None,
+        base: int = 0,
     ) -> None:
+        """``base`` is added to the rows' numbers."""
         self.feed = feed
         self.stream = stream
         self.seen = seen
@@ -122,6 +124,7 @@ class Batches:
         self.loader = loader
         self.size = size
         self.limit = limit
+        self._base = base
         self._number = place.read
         self._steps = self._batches(place)
         self._ready: deque[Batch] = deque()
@@ -176,7 +179,9 @@ class Batches:
                 while rows:
                     taken = rows[: self.size - len(batch.rows)]
                     rows = rows[len(taken) :]
-                    batch.rows.extend(zip(count(self._number + 1), taken, strict=False))
+                    batch.rows.extend(
+                        zip(count(self._base + self._number + 1), taken, strict=False)
+                    )
                     batch.known.extend(self.reader.known(taken))
                     if self.loader is not None:
                         self.loader.look_at(taken)

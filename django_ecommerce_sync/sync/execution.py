@@ -52,12 +52,16 @@ class Paused(EcommerceSyncError):
     """The worker was asked to leave off after a batch."""
 
 
+class Parked(EcommerceSyncError):
+    """The run waits for partitions that others, or this worker, are to read."""
+
+
 @dataclass(slots=True)
 class Attempt:
     """One attempt at a run, by one worker."""
 
     run: SyncRun
-    lease: Lease
+    lease: Lease[Any]
     feed: FeedSource
     progress: Progress | None
     pause: Callable[[], bool]
@@ -135,8 +139,7 @@ class StreamExecution:
 
     def _read(self, place: Place) -> Place:
         """Land batch after batch; returns the place after the last one."""
-        self.continuity.begin()
-        self._recall(place)
+        self._open(place)
         upcoming = self._batches(place, self.run.limit, self.seen)
         self.make_ready = upcoming.make_ready
         for batch in upcoming:
@@ -149,6 +152,11 @@ class StreamExecution:
         if not self.seen.unchanged:
             self._check_end(place.read)
         return place
+
+    def _open(self, place: Place) -> None:
+        """Before the first row is read."""
+        self.continuity.begin()
+        self._recall(place)
 
     def _check_end(self, read: int) -> None:
         """Whether so few rows can be all; raises ``FeedError``."""
@@ -300,8 +308,7 @@ class StreamExecution:
         self.run = self.attempt.run = run
         self.matcher.met.keep()
         if pass_ is Pass.FIRST:
-            self.repeats.put(changes.postponed)
-            self._remember_waiting(changes)
+            self._remember(changes)
         self._tell(report)
 
     def _has_landed(self, run: SyncRun) -> bool:
@@ -317,7 +324,7 @@ class StreamExecution:
         if run.cancel_requested:
             raise Cancelled
         changes = decide()
-        if batch.is_first and pass_ is Pass.FIRST and self.wanted is None:
+        if self._opens(batch) and pass_ is Pass.FIRST and self.wanted is None:
             self._look_at_shape(run, batch, changes)
         report = self.landing.apply(changes)
         self.seen.take_time(changes.newest)
@@ -327,6 +334,10 @@ class StreamExecution:
         if not run.dry_run:
             arrivals.announce_batch(run, self.stream.name, self.target, changes)
         return changes, report
+
+    def _opens(self, batch: Batch) -> bool:
+        """Whether what is read begins with this batch."""
+        return batch.is_first
 
     def _look_at_shape(self, run: SyncRun, batch: Batch, changes: Changes) -> None:
         check_shape(self.stream, self.target, changes)
@@ -400,12 +411,13 @@ class StreamExecution:
 
     def _hold(self) -> SyncRun:
         """The run, locked for this transaction."""
-        return self.lease.hold()
+        run: SyncRun = self.lease.hold()
+        return run
 
     def _keep(self, run: SyncRun, *fields: str) -> None:
         """Write fields of the run, and that its worker is alive."""
         values = {name: getattr(run, name) for name in fields}
-        SyncRun.objects.filter(pk=run.pk).update(**values, lease_until=lease_end())
+        self.lease.mine.update(**values, lease_until=lease_end())
 
     def _keep_issues(self, run: SyncRun, report: Report, *, pass_: Pass) -> None:
         name = self.stream.name
@@ -416,7 +428,11 @@ class StreamExecution:
                 issues.supersede(run, name, report.rejections)
             issues.record(run, name, report.rejections)
         if self.heals:
-            issues.resolve(run, name, report)
+            issues.resolve(run, name, report, last=self._last())
+
+    def _last(self) -> int | None:
+        """The last position that what lands now may overrule; None for all there are."""
+        return None
 
     @transaction.atomic
     def _ask(self, absent: Absent, max_ratio: float) -> None:
@@ -427,7 +443,9 @@ class StreamExecution:
 
     # -- afterwards --------------------------------------------------------------------------
 
-    def _remember_waiting(self, changes: Changes) -> None:
+    def _remember(self, changes: Changes) -> None:
+        """Keep what wants a second look when the stream has ended."""
+        self.repeats.put(changes.postponed)
         for item in changes.waiting:
             if item.external_id in self.waiting or len(self.waiting) < _MAX_WAITING:
                 self.waiting[item.external_id] = (item.position, item.origin)

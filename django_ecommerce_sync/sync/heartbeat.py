@@ -6,14 +6,13 @@ import logging
 import threading
 from time import monotonic
 from types import TracebackType
-from typing import Self
+from typing import Generic, Self
 
 from django.db import DatabaseError, connection
 
 from ..conf import settings
-from ..models import RunStatus, SyncRun
 from .faults import code_of
-from .lease import Lease, lease_end
+from .lease import J, Lease, lease_end
 
 logger = logging.getLogger(__name__)
 
@@ -21,18 +20,16 @@ logger = logging.getLogger(__name__)
 MAX_SILENCE = 3600.0
 
 
-class Heartbeat(threading.Thread):
+class Heartbeat(threading.Thread, Generic[J]):
     """Renews a lease, thrice in its time, as long as batches come within ``MAX_SILENCE``.
 
     A frozen or dead worker's heart stops with it. The connection is the thread's own and is
     closed after each beat, so that none is held while a feed is read.
     """
 
-    def __init__(self, lease: Lease) -> None:
-        super().__init__(name=f"sync-heartbeat-{lease.run_id}", daemon=True)
-        self._runs = SyncRun.objects.filter(
-            pk=lease.run_id, fence=lease.fence, status=RunStatus.RUNNING
-        )
+    def __init__(self, lease: Lease[J]) -> None:
+        super().__init__(name=f"sync-heartbeat-{lease.pk}", daemon=True)
+        self.lease = lease
         self._stopped = threading.Event()
         self._batch = -1
         self._progress = monotonic()
@@ -60,8 +57,11 @@ class Heartbeat(threading.Thread):
                 connection.close()
 
     def _beat(self) -> None:
-        batch = self._runs.values_list("batch_number", flat=True).first()
+        batch = self.lease.mine.values_list("batch_number", flat=True).first()
         if batch != self._batch:
             self._batch, self._progress = batch or 0, monotonic()
         if monotonic() - self._progress < MAX_SILENCE:
-            self._runs.update(lease_until=lease_end())
+            self._renew()
+
+    def _renew(self) -> None:
+        self.lease.mine.update(lease_until=lease_end())

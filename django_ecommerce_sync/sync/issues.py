@@ -55,9 +55,14 @@ def supersede(run: SyncRun, stream: str, rejections: Sequence[Rejection]) -> Non
         rows.update(waits_for="", waits_for_key="", retried_in=run.pk)
 
 
-def resolve(run: SyncRun, stream: str, report: Report) -> None:
-    """Close the open issues of rows that are in the database now."""
+def resolve(run: SyncRun, stream: str, report: Report, *, last: int | None = None) -> None:
+    """Close the open issues of rows that are in the database now.
+
+    Not those of this run's rows after the position ``last``: such a copy comes later.
+    """
     open_issues = SyncIssue.objects.filter(feed=run.feed, stream=stream, state=IssueState.OPEN)
+    if last is not None:
+        open_issues = open_issues.exclude(run=run, position__gt=last)
     ids = [external_id for external_id, _ in report.landed if external_id]
     closed = {
         "state": IssueState.RESOLVED,
@@ -183,9 +188,13 @@ def _is_uniform(rows: Sequence[Any]) -> bool:
     return {(row["sentences"], row["sentence"]) for row in rows} == {(1, rows[0]["sentence"])}
 
 
-def has_open(feed: str, stream: str) -> bool:
-    """Whether any row of the stream waits to land; looked up once, not for each batch."""
-    return SyncIssue.objects.filter(feed=feed, stream=stream, state=IssueState.OPEN).exists()
+def has_open(feed: str, stream: str, *, before: int | None = None) -> bool:
+    """Whether any row of the stream waits to land; looked up once, not for each batch.
+
+    With ``before``, only those that were rejected in runs before that one.
+    """
+    waiting = SyncIssue.objects.filter(feed=feed, stream=stream, state=IssueState.OPEN)
+    return (waiting if before is None else waiting.filter(run__lt=before)).exists()
 
 
 def forget(run: SyncRun, stream: str, positions: Sequence[int]) -> None:

@@ -1,15 +1,15 @@
-"""Who may write for a run: a lease with a fencing number, on the database's clock.
+"""Who may write for a run, or for one of its partitions: a lease with a fencing number.
 
-Taking the lease counts the fence up; every batch checks, under the run's row lock, that the
-fence is still the one it was given. A worker that was silent too long, frozen or cut off finds
-its number outdated and writes nothing.
+Taking the lease counts the fence up; every batch checks, under the lock of the job's row, that
+the fence is still the one it was given. A worker that was silent too long, frozen or cut off
+finds its number outdated and writes nothing. The clock is the database's.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from django.db import models, transaction
 from django.db.models import F, Q
@@ -17,7 +17,9 @@ from django.db.models.functions import Coalesce
 
 from ..conf import settings
 from ..exceptions import LeaseLost
-from ..models import ACTIVE, RunStatus, SyncRun
+from ..models import ACTIVE, Job, RunStatus, SyncRun
+
+J = TypeVar("J", bound=Job)
 
 
 class DatabaseNow(models.Func):
@@ -43,7 +45,7 @@ def lease_end() -> models.expressions.CombinedExpression:
 
 
 def waiting() -> dict[str, Any]:
-    """What a run in the queue has: its message gets the time of a lease to be answered."""
+    """What a job in the queue has: its message gets the time of a lease to be answered."""
     return {"status": RunStatus.QUEUED, "owner": "", "lease_until": lease_end()}
 
 
@@ -54,45 +56,64 @@ def unattended() -> models.QuerySet[SyncRun]:
 
 
 @dataclass(frozen=True, slots=True)
-class Lease:
-    """The right to write for a run, good as long as nobody took it over."""
+class Lease(Generic[J]):
+    """The right to write for a job, good as long as nobody took it over."""
 
-    run_id: int
+    kind: type[J]
+    pk: int
     fence: int
 
-    def hold(self) -> SyncRun:
-        """Lock the run's row for this transaction; raises ``LeaseLost`` if it is another's now."""
-        run = SyncRun.objects.select_for_update().filter(pk=self.run_id).first()
-        if run is None or run.fence != self.fence or run.status != RunStatus.RUNNING:
-            raise LeaseLost(f"Run {self.run_id} belongs to another worker now.")
-        return run
+    @property
+    def mine(self) -> models.QuerySet[J]:
+        """The job's row, or nothing if it is another's now."""
+        jobs: models.QuerySet[J] = self.kind._default_manager.all()
+        return jobs.filter(pk=self.pk, fence=self.fence, status=RunStatus.RUNNING)
+
+    def hold(self) -> J:
+        """Lock the job's row for this transaction; raises ``LeaseLost`` if it is another's now."""
+        job: J | None = self.kind._default_manager.select_for_update().filter(pk=self.pk).first()
+        if job is None or job.fence != self.fence or job.status != RunStatus.RUNNING:
+            name = str(self.kind._meta.verbose_name).removeprefix("sync ").capitalize()
+            raise LeaseLost(f"{name} {self.pk} belongs to another worker now.")
+        return job
 
     def give_back(self) -> None:
-        """Put the run back into the queue, for another task to go on; nothing if it is lost.
+        """Put the job back into the queue, for another task to go on; nothing if it is lost.
 
         Nobody attends to it then: a message about it may be lost with the worker that leaves.
         """
-        mine = SyncRun.objects.filter(pk=self.run_id, fence=self.fence, status=RunStatus.RUNNING)
-        mine.update(**{**waiting(), "lease_until": DatabaseNow()})
+        self.mine.update(**{**waiting(), "lease_until": DatabaseNow()})
+
+    def park(self) -> None:
+        """Let go of a run that waits for its partitions: it runs on, in nobody's hands.
+
+        Whoever ends the last of them takes it at once; those who work renew its lease.
+        """
+        self.mine.update(owner="", lease_until=lease_end(), stalled_attempts=0)
 
 
-def acquire(run_id: int, owner: str) -> tuple[SyncRun, Lease] | None:
-    """Take a queued run, or one whose worker has been silent too long; None if there is neither.
+def acquire(pk: int, owner: str, kind: type[J]) -> tuple[J, Lease[J]] | None:
+    """Take a job in the queue, or one whose worker has been silent too long; None without one.
 
     ``owner`` is a name no other attempt has: one that asks again because the answer to its
     COMMIT was lost gets what it has taken already.
     """
     with transaction.atomic():
-        runs = SyncRun.objects.select_for_update()
-        run = runs.filter(pk=run_id, owner=owner, status=RunStatus.RUNNING).first()
-        if run is None and _take(run_id, owner):
-            run = runs.get(pk=run_id)
-        return None if run is None else (run, Lease(run.pk, run.fence))
+        jobs: models.QuerySet[J] = kind._default_manager.select_for_update()
+        job = jobs.filter(pk=pk, owner=owner, status=RunStatus.RUNNING).first()
+        if job is None and _take(pk, owner, kind):
+            job = jobs.get(pk=pk)
+        return None if job is None else (job, Lease(kind, job.pk, job.fence))
 
 
-def _take(run_id: int, owner: str) -> bool:
-    free = Q(status=RunStatus.QUEUED) | Q(status=RunStatus.RUNNING, lease_until__lt=DatabaseNow())
-    taken = SyncRun.objects.filter(free, pk=run_id).update(
+def free() -> Q:
+    """What may be taken: in the queue, silent too long, or parked."""
+    silent = Q(lease_until__lt=DatabaseNow()) | Q(owner="")
+    return Q(status=RunStatus.QUEUED) | Q(silent, status=RunStatus.RUNNING)
+
+
+def _take(pk: int, owner: str, kind: type[J]) -> bool:
+    taken = kind._default_manager.filter(free(), pk=pk).update(
         status=RunStatus.RUNNING,
         owner=owner,
         fence=F("fence") + 1,

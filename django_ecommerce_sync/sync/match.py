@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from operator import attrgetter, itemgetter
 from typing import Any
 
@@ -118,12 +119,17 @@ class Matcher:
         return changes
 
     def try_short_way(self) -> None:
-        """Load records without a look at the tables, if the stream has no links and no rows yet."""
-        if self.ledger is None and Loader.suits(self.stream, self.target, self.ownership):
+        """Take the short way if the stream has no links and its model no rows yet."""
+        if self.ledger is None:
             alias = self.target.connection.alias
             links = SyncLink.objects.using(alias).filter(feed=self.feed, stream=self.stream.name)
             if not (links.exists() or self.target.model._base_manager.using(alias).exists()):
-                self.loader = Loader(self.stream, self.target, self.ownership)
+                self.take_short_way()
+
+    def take_short_way(self) -> None:
+        """Load records without a look at the tables, if the stream's are such that it can be."""
+        if Loader.suits(self.stream, self.target, self.ownership):
+            self.loader = Loader(self.stream, self.target, self.ownership)
 
     def key_text(self, payload: Payload) -> str:
         """The record's key as far as it can be told, to find the record by; no e-mail address."""
@@ -133,6 +139,16 @@ class Matcher:
             return self.stream.key_of(payload, self.target.key)
         except (RecordError, ValueError):
             return ""
+
+    def id_of(self, payload: Payload) -> str:
+        """The record's id as its link has it, or "" without one."""
+        with suppress(RecordError, TypeError, ValueError, RecursionError):
+            return self._checked_id(payload)
+        return ""
+
+    def links_of(self, external_ids: Sequence[str]) -> list[Link]:
+        """The links of these records."""
+        return [Link(*row) for row in self._read_links(sorted(external_ids))]
 
     def has_repeats(self) -> bool:
         """Whether the stream is known to have several copies of a record."""
@@ -282,13 +298,12 @@ class Matcher:
         }
 
     def _earlier(self, item: Item) -> str:
-        is_met = item.link is not None and self._is_met(item.link)
-        return item.link.outcome_in(self.run) if item.link and is_met else ""
-
-    def _is_met(self, link: Link) -> bool:
-        if self.ledger is not None:
-            return self.ledger.has_met(self.stream.name, link.external_id)
-        return self.met.has(link)
+        if item.link is None:
+            return ""
+        if self.ledger is None:
+            return self.met.outcome(item.link)
+        is_met = self.ledger.has_met(self.stream.name, item.link.external_id)
+        return item.link.outcome_in(self.run) if is_met else ""
 
     def _usable(self, items: Sequence[Item], changes: Changes) -> Iterator[Item]:
         """The records to look at further, last first: the last usable copy of an id wins.

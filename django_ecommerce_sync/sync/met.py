@@ -6,12 +6,12 @@ whoever goes on with the run knows as much. A feed that keeps its order touches 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ..models import MetLinks
-from .changes import Link
+from .changes import Changes, Link
 from .table import Table
 
 #: Links of a page: their bits are as many hexadecimal digits as the column takes.
@@ -25,8 +25,12 @@ class Met:
         self.run = run
         self.place = {"run": run, "stream": stream}
         self.table = Table(MetLinks, connection)
-        stored = MetLinks.objects.using(connection.alias).filter(**self.place)
-        pages = list(stored.values_list("page", "bits"))
+        self.stored = MetLinks.objects.using(connection.alias).filter(**self.place)
+        self.load()
+
+    def load(self) -> None:
+        """Read what is stored."""
+        pages = list(self.stored.values_list("page", "bits"))
         self._bits = {page: int(bits, 16) for page, bits in pages}
         self._staged: dict[int, int] = {}
 
@@ -39,9 +43,19 @@ class Met:
         page, bit = divmod(link_id, _PAGE)
         return bool(self._bits.get(page, 0) >> bit & 1)
 
+    def outcome(self, link: Link) -> str:
+        """What became of an earlier copy of the link's record in this run, or ""."""
+        return link.outcome_in(self.run) if self.has(link) else ""
+
     def count(self) -> int:
         """How many links were met."""
         return sum(bits.bit_count() for bits in self._bits.values())
+
+    def note(self, changes: Changes) -> None:
+        """Note which links a batch has met, in its transaction; ``keep`` when that is through."""
+        looked_at = (*changes.update, *changes.relink, *changes.seen)
+        settled = [link_id for link_id, _, _ in changes.settled]
+        self.write([*settled, *(item.link.id for item in looked_at if item.link)])
 
     def write(self, link_ids: Iterable[int]) -> None:
         """Note that links were met, in the caller's transaction; ``keep`` when it is through."""
@@ -50,7 +64,14 @@ class Met:
             page, bit = divmod(link_id, _PAGE)
             touched[page] = touched.get(page, 0) | 1 << bit
         self._staged = {page: bits | self._bits.get(page, 0) for page, bits in touched.items()}
-        rows = [(page, format(bits, "x")) for page, bits in sorted(self._staged.items())]
+        self._put(self._staged)
+
+    def fill(self, pages: Mapping[int, int]) -> None:
+        """Note what others have met, in the caller's transaction: pages of bits."""
+        self._put({page: bits for page, bits in pages.items() if bits})
+
+    def _put(self, pages: Mapping[int, int]) -> None:
+        rows = [(page, format(bits, "x")) for page, bits in sorted(pages.items())]
         self.table.upsert(("page", "bits"), rows, self.place, unique=("run", "stream", "page"))
 
     def keep(self) -> None:

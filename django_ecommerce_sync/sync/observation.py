@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -32,6 +33,24 @@ class Observation:
     def restored(cls, kept: Any) -> Observation:
         """The observation an earlier attempt left behind, or a new one."""
         return msgspec.convert(kept or {}, cls)
+
+    @classmethod
+    def together(cls, kept: Iterable[Any]) -> Observation:
+        """What several workers have seen of one source, as one."""
+        whole = cls()
+        for seen in map(cls.restored, kept):
+            whole.take_page(
+                Page(
+                    (),
+                    clock=seen.clock,
+                    total=seen.total,
+                    partial=seen.partial,
+                    validators=seen.validators,
+                )
+            )
+            whole.take_time(seen.newest)
+            whole.moved |= seen.moved
+        return whole
 
     def as_json(self) -> Any:
         """What ``restored`` takes."""

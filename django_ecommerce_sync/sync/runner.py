@@ -8,6 +8,7 @@ import math
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from time import monotonic
 from typing import Any
@@ -20,13 +21,13 @@ from ..conf import settings
 from ..exceptions import ConfigurationError, FeedError, LeaseLost, PlanRefused
 from ..feeds import Stream, get_feed
 from ..feeds.redaction import redacted
-from ..models import ACTIVE, MetLinks, RunStatus, SyncRun
-from . import plans
+from ..models import ACTIVE, Job, MetLinks, RunStatus, SyncPartition, SyncRun
+from . import partitions, plans
 from .apply import Applier
 from .batches import Place
 from .continuity import Continuity
 from .digest import reading_digest
-from .execution import Attempt, Cancelled, Paused, Progress, Rehearsal, StreamExecution
+from .execution import Attempt, Cancelled, Parked, Paused, Progress, Rehearsal, StreamExecution
 from .faults import code_of, is_away, tried_again
 from .heartbeat import Heartbeat
 from .imagination import Imagination
@@ -36,6 +37,7 @@ from .ledger import Ledger
 from .match import Matcher
 from .met import Met
 from .ownership import Ownership
+from .partitions import Outcome
 from .references import References
 from .session import own_session
 from .target import Target
@@ -52,37 +54,96 @@ def execute(
     progress: Progress | None = None,
     pause: Callable[[], bool] = lambda: False,
     seconds: float = math.inf,
+    call_help: Callable[[SyncRun], object] = lambda run: None,
 ) -> SyncRun:
-    """Carry out a queued run, or take over one whose worker has died.
+    """Carry out a queued run, take over one whose worker has died, or help with its partitions.
 
     ``progress`` is called after each batch with the run and the stream's name. ``pause`` is
     asked after each batch whether to leave off there, and after so many ``seconds`` a feed
     with pages is left off anyway: the run is queued again then, to go on where it stands.
+    ``call_help`` is called when a stream has been cut into partitions, for others to come; who
+    comes reads what nobody reads, and leaves. Without help this worker reads them all, in order.
     Returns the run as it ended: what went wrong is in its ``status``, ``error_code`` and
     ``error``. A run that is finished or in other hands comes back as it is. Raises
     ``DatabaseError`` where the database stays away; the run is taken over later.
     """
+    until = Until(pause, monotonic() + seconds)
     with own_session():
-        return _execute(run_id, progress, pause, monotonic() + seconds)
+        run = SyncRun.objects.get(pk=run_id)
+        while True:
+            if run.status == RunStatus.RUNNING and "partitions" in run.cursor:
+                partitions.work_through(run_id, partial(_read_partition, until, progress), until)
+                run.refresh_from_db()
+            if partitions.is_waited_for(run):
+                return run
+            run = _execute(run_id, progress, until)
+            if not partitions.is_waited_for(run) or until():
+                return run
+            call_help(run)
 
 
-def _execute(
-    run_id: int, progress: Progress | None, pause: Callable[[], bool], deadline: float
-) -> SyncRun:
-    taken = tried_again(partial(acquire, run_id, uuid.uuid4().hex))
+@dataclass(frozen=True, slots=True)
+class Until:
+    """How long a task goes on."""
+
+    pause: Callable[[], bool]
+    #: By the monotonic clock.
+    deadline: float
+
+    def __call__(self) -> bool:
+        """Whether to begin nothing new."""
+        return self.pause() or monotonic() > self.deadline
+
+
+def has_work(run: SyncRun) -> bool:
+    """Whether a worker that takes the run, or a partition of it, has something to do there."""
+    if run.status == RunStatus.QUEUED:
+        return True
+    return partitions.is_waited_for(run) and partitions.number_free(run.pk) > 0
+
+
+def _execute(run_id: int, progress: Progress | None, until: Until) -> SyncRun:
+    taken = tried_again(partial(acquire, run_id, uuid.uuid4().hex, SyncRun))
     if taken is None:
         return SyncRun.objects.get(pk=run_id)
     run, lease = taken
     if not run.dry_run:
         signals.tell(signals.sync_started, SyncRun, run=run)
     with _collector_spared(), Heartbeat(lease):
-        status, code, message = _outcome(run, lease, progress, pause, deadline)
+        status, code, message = _outcome(
+            run, lease, partial(_carry_out, run, lease, progress, until)
+        )
     if status not in ACTIVE:
         tried_again(partial(_finish, lease, status, code, message))
     tried_again(run.refresh_from_db)
     if not (run.is_active or run.dry_run):
         signals.tell(signals.sync_finished, SyncRun, run=run)
     return run
+
+
+def _carry_out(
+    run: SyncRun, lease: Lease[SyncRun], progress: Progress | None, until: Until
+) -> None:
+    with get_feed(run.feed) as feed:
+        attempt = Attempt(run, lease, feed, progress, until.pause, until.deadline)
+        Execution(attempt).go()
+
+
+def _read_partition(
+    until: Until,
+    progress: Progress | None,
+    partition: SyncPartition,
+    lease: Lease[SyncPartition],
+) -> Outcome:
+    def read() -> None:
+        run = partitions.run_of(partition, partition.run)
+        with get_feed(run.feed) as feed:
+            told = progress and partitions.beside_others(partition, progress)
+            attempt = Attempt(run, lease, feed, told, until.pause, until.deadline)
+            Execution(attempt).read(partition)
+
+    with _collector_spared():
+        return _outcome(partition, lease, read)
 
 
 @contextmanager
@@ -102,29 +163,26 @@ def _collector_spared() -> Iterator[None]:
         gc.unfreeze()
 
 
-def _outcome(
-    run: SyncRun,
-    lease: Lease,
-    progress: Progress | None,
-    pause: Callable[[], bool],
-    deadline: float,
-) -> tuple[RunStatus, str, str]:
+def _outcome(job: Job, lease: Lease[Any], work: Callable[[], None]) -> Outcome:
     """Do the work; how it ended, and the code and sentence of what ended it early."""
-    if run.stalled_attempts > settings.MAX_ATTEMPTS:
-        return RunStatus.FAILED, "worker_lost", _worker_lost(run)
+    name = f"{job._meta.verbose_name} {job.pk}"
+    if job.stalled_attempts > settings.MAX_ATTEMPTS:
+        return RunStatus.FAILED, "worker_lost", _worker_lost(job)
     try:
-        with get_feed(run.feed) as feed:
-            Execution(Attempt(run, lease, feed, progress, pause, deadline)).go()
+        work()
     except Cancelled:
         return RunStatus.CANCELLED, "", ""
     except Paused:
         tried_again(lease.give_back)
         return RunStatus.QUEUED, "", ""
+    except Parked:
+        tried_again(lease.park)
+        return RunStatus.RUNNING, "", ""
     except SoftTimeLimitExceeded:
         # It may have struck in the middle of a statement: that connection is of no more use.
         if not connection.in_atomic_block:
             connection.close()
-        logger.warning("Run %s: the task's time was over; another task goes on.", run.pk)
+        logger.warning("%s: the task's time was over; another task goes on.", name)
         tried_again(lease.give_back)
         return RunStatus.QUEUED, "", ""
     except LeaseLost as error:
@@ -135,23 +193,35 @@ def _outcome(
     except ConfigurationError as error:
         return RunStatus.FAILED, "configuration", str(error)
     except DatabaseError as error:
-        logger.exception("Run %s of feed %s cannot go on", run.pk, run.feed)
+        logger.exception("%s cannot go on", name)
         if is_away(error):  # the lease runs out, and whoever finds the run takes it over
             return RunStatus.RUNNING, "", ""
         return RunStatus.FAILED, code_of(error), f"The database refused: {type(error).__name__}."
     except KeyboardInterrupt:
-        _finish(lease, RunStatus.CANCELLED, "interrupted", "It was interrupted.")
+        _interrupted(lease)
         raise
     except Exception as error:
         # A feed's own code or ours: the log has the traceback, the row must not stay "running".
-        logger.exception("Run %s of feed %s failed", run.pk, run.feed)
+        logger.exception("%s failed", name)
         return RunStatus.FAILED, "internal_error", f"{type(error).__name__}; the log has more."
     return RunStatus.SUCCEEDED, "", ""
 
 
-def _worker_lost(run: SyncRun) -> str:
-    """Where a run stands at which every worker died."""
-    cursor = run.cursor
+def _interrupted(lease: Lease[Any]) -> None:
+    """A person wants no more of it: neither of this partition nor of its run."""
+    if lease.kind is SyncPartition:
+        run_id = lease.mine.values_list("run", flat=True).first()
+        lease.give_back()
+        taken = acquire(run_id, uuid.uuid4().hex, SyncRun) if run_id else None
+        if taken is None:
+            return
+        _, lease = taken
+    _finish(lease, RunStatus.CANCELLED, "interrupted", "It was interrupted.")
+
+
+def _worker_lost(job: Job) -> str:
+    """Where a job stands at which every worker died."""
+    cursor = job.cursor
     if not cursor:
         return "Its worker died again and again before its first batch."
     if cursor.get("done"):
@@ -159,10 +229,11 @@ def _worker_lost(run: SyncRun) -> str:
     first = cursor["read"] + 1
     rows = f"rows {first} to {first + settings.BATCH_SIZE - 1} of stream '{cursor['stream']}'"
     page = f" (page {cursor['page']})" if cursor["page"] is not None else ""
-    return f"Its worker died again and again at {rows}{page}."
+    part = f", counted in partition {job.number}" if isinstance(job, SyncPartition) else ""
+    return f"Its worker died again and again at {rows}{page}{part}."
 
 
-def _finish(lease: Lease, status: RunStatus, code: str, message: str) -> None:
+def _finish(lease: Lease[SyncRun], status: RunStatus, code: str, message: str) -> None:
     try:
         with transaction.atomic():
             run = lease.hold()
@@ -172,6 +243,7 @@ def _finish(lease: Lease, status: RunStatus, code: str, message: str) -> None:
             run.slot, run.lease_until, run.owner = None, None, ""
             run.finished_at = DatabaseNow()
             run.save()
+            partitions.close(run)
             MetLinks.objects.filter(run=run.pk).delete()
     except LeaseLost as error:
         logger.warning("%s", error)
@@ -227,29 +299,61 @@ class Execution:
     def _go(
         self, execution: type[StreamExecution], attempt: Attempt, ledger: Ledger | None
     ) -> None:
-        run, feed = attempt.run, attempt.feed
+        references = self._references(ledger)
+        for stream, place in self._remaining(attempt.run.cursor):
+            met = Met(attempt.run.pk, stream.name, self.targets[stream.name].connection)
+            kind = self._kind(execution, stream)
+            self._prepared(kind, attempt, stream, references, ledger, met).go(place)
+
+    def _kind(self, execution: type[StreamExecution], stream: Stream) -> type[StreamExecution]:
+        """How a stream is carried out: in partitions where it has them and all of it is read."""
+        run = self.attempt.run
+        is_plain = not (run.dry_run or run.planned or run.is_retry) and run.limit is None
+        return partitions.Gathering if is_plain and stream.partitions is not None else execution
+
+    def read(self, partition: SyncPartition) -> None:
+        """Bring one partition of a stream into the database, from where it was left off."""
+        stream = self.attempt.feed.stream(partition.stream)
+        sightings = partitions.Sightings(partition, self.targets[stream.name].connection)
+        execution = partial(partitions.PartitionExecution, partition)
+        references, cursor = self._references(None), partition.cursor
+        place = Place(cursor["page"], cursor["offset"], cursor["read"]) if cursor else Place()
+        self._prepared(execution, self.attempt, stream, references, None, sightings).go(place)
+
+    def _references(self, ledger: Ledger | None) -> References:
+        run, feed = self.attempt.run, self.attempt.feed
         by_key = {s.name: Target(s, run.feed) for s in feed.streams if not s.external_id}
-        references = References(run.feed, by_key, ledger)
-        for stream, place in self._remaining(run.cursor):
-            target = self.targets[stream.name]
-            ownership = Ownership(stream, target, run.feed, ledger)
-            mapping = reading_digest(feed, stream, target.key, ownership.description)
-            continuity = Continuity(run, feed, stream, mapping)
-            matcher = Matcher(
-                stream,
-                target,
-                references,
-                ownership,
-                feed=run.feed,
-                run=run.pk,
-                full=run.full,
-                ledger=ledger,
-                met=Met(run.pk, stream.name, target.connection),
-            )
-            if not (run.planned or run.is_retry):
-                matcher.try_short_way()
-            landing = self._landing(run, matcher, ledger)
-            execution(attempt, continuity, matcher, landing).go(place)
+        return References(run.feed, by_key, ledger)
+
+    def _prepared(
+        self,
+        execution: Callable[[Attempt, Continuity, Matcher, Landing], StreamExecution],
+        attempt: Attempt,
+        stream: Stream,
+        references: References,
+        ledger: Ledger | None,
+        met: Met,
+    ) -> StreamExecution:
+        run, feed = attempt.run, attempt.feed
+        target = self.targets[stream.name]
+        ownership = Ownership(stream, target, run.feed, ledger)
+        mapping = reading_digest(feed, stream, target.key, ownership.description)
+        continuity = Continuity(run, feed, stream, mapping)
+        matcher = Matcher(
+            stream,
+            target,
+            references,
+            ownership,
+            feed=run.feed,
+            run=run.pk,
+            full=run.full,
+            ledger=ledger,
+            met=met,
+        )
+        if not (run.planned or run.is_retry):
+            matcher.try_short_way()
+        landing = self._landing(run, matcher, ledger)
+        return execution(attempt, continuity, matcher, landing)
 
     def _landing(self, run: SyncRun, matcher: Matcher, ledger: Ledger | None) -> Landing:
         """What becomes of one stream's changes."""

@@ -27,6 +27,7 @@ from ..exceptions import AlreadyRunning, ConfigurationError, PlanRefused
 from ..feeds import get_feed
 from ..models import ACTIVE, RunStatus, SyncRun, SyncSchedule
 from ..signals import sync_finished
+from . import partitions
 from .lease import DatabaseNow, unattended, waiting
 from .retries import retry_arrived
 from .runner import execute
@@ -39,6 +40,8 @@ EXECUTE_TASK = "django_ecommerce_sync.tasks.execute_run"
 #: How long a broker may take to answer before a run waits for ``dispatch_due`` instead. A frozen
 #: one is asked twice: once for the connection, once for the channel.
 _BROKER_SECONDS = 1
+#: Workers that are asked to help with one run, at most.
+_MOST_HELPERS = 64
 _IMPATIENT = {
     "socket_timeout": _BROKER_SECONDS,
     "socket_connect_timeout": _BROKER_SECONDS,
@@ -182,6 +185,15 @@ def _by_celery(run_ids: Sequence[int]) -> str:
         logger.warning("Runs %s wait for the broker: %s", run_ids, type(error).__name__)
         return "deferred"
     return "celery"
+
+
+def call_help(run: SyncRun) -> None:
+    """Ring for other workers to read partitions of a run; who finds none to read leaves at once.
+
+    A bell that is not heard does no harm: whoever has called reads them all if need be.
+    """
+    if runner_kind() == "celery":
+        _by_celery([run.pk] * (min(partitions.number_free(run.pk), _MOST_HELPERS) - 1))
 
 
 def _by_thread(run_ids: Sequence[int]) -> str:

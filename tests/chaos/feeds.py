@@ -4,8 +4,17 @@ import ctypes
 import os
 import signal
 import time
+from dataclasses import replace
 
-from django_ecommerce_sync.feeds import Bearer, HTTPFeed, JSONLinesFeed, PageNumber, Stream
+from django_ecommerce_sync.feeds import (
+    Bearer,
+    ByteRanges,
+    HTTPFeed,
+    JSONLinesFeed,
+    PageNumber,
+    PageRanges,
+    Stream,
+)
 
 
 def title(row):
@@ -43,3 +52,17 @@ class Paged(HTTPFeed):
     auth = Bearer(env="CHAOS_TOKEN")
     paginator = PageNumber()
     streams = [PRODUCTS]
+
+
+class Ranges(HTTPFeed):
+    """Pages that several workers read at the same time."""
+
+    auth = Bearer(env="CHAOS_TOKEN")
+    paginator = PageNumber(total="header:X-Total")
+    streams = [replace(PRODUCTS, partitions=PageRanges(5))]
+
+
+class Split(JSONLinesFeed):
+    """A file that several workers read at the same time."""
+
+    streams = [replace(PRODUCTS, partitions=ByteRanges(4, least=1))]

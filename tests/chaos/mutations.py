@@ -48,9 +48,43 @@ MUTATIONS = (
     Mutation(
         "fence",
         "sync/lease.py",
-        "if run is None or run.fence != self.fence or run.status != RunStatus.RUNNING:",
-        "if run is None:",
+        "if job is None or job.fence != self.fence or job.status != RunStatus.RUNNING:",
+        "if job is None:",
         "tests/chaos/test_workers.py::test_f05_frozen_between_batches_and_overtaken",
+    ),
+    Mutation(
+        "partition-fence",
+        "sync/lease.py",
+        "if job is None or job.fence != self.fence or job.status != RunStatus.RUNNING:",
+        "if job is None:",
+        "tests/chaos/test_partitions.py::test_a_partition_frozen_and_overtaken",
+    ),
+    Mutation(
+        "last-finishes",
+        "sync/runner.py",
+        """                run.refresh_from_db()
+            if partitions.is_waited_for(run):
+                return run
+""",
+        """                return run
+""",
+        "tests/chaos/test_partitions.py::test_the_last_one_finishes_the_run",
+    ),
+    Mutation(
+        "all-have-ended",
+        "sync/partitions/gathering.py",
+        "if any(partition.is_active for partition in partitions):",
+        "if False:",
+        "tests/sync/test_partitions.py::test_the_run_waits_for_all_of_its_partitions",
+        chaos=False,
+    ),
+    Mutation(
+        "copies",
+        "sync/partitions/disputes.py",
+        "self.counts.subtract(counted)",
+        "pass",
+        "tests/sync/test_partitions.py::test_copies_in_several_partitions_are_one_record",
+        chaos=False,
     ),
     Mutation(
         "cursor",
@@ -62,16 +96,16 @@ MUTATIONS = (
     Mutation(
         "nonce",
         "sync/lease.py",
-        "run = runs.filter(pk=run_id, owner=owner, status=RunStatus.RUNNING).first()",
-        "run = None",
+        "job = jobs.filter(pk=pk, owner=owner, status=RunStatus.RUNNING).first()",
+        "job = None",
         "tests/sync/test_lease.py::test_who_asks_again_gets_what_it_has_taken",
         chaos=False,
     ),
     Mutation(
         "order",
         "sync/apply.py",
-        "update = sorted(changes.update, key=lambda item: self._pk(item))",
-        "update = list(changes.update)",
+        "changes.update.sort(key=lambda item: self._pk(item))",
+        "pass",
         "tests/sync/test_lease.py::test_rows_are_written_in_the_order_of_their_keys",
         chaos=False,
     ),

@@ -26,17 +26,17 @@ SILENCED_SYSTEM_CHECKS = ["ecommerce_sync.E005"]
 ROOT_URLCONF = "tests.chaos.urls"
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 
-_FEEDS = ("shop", "mill", "farm", "pages")
+_WEB, _FOLDER = os.environ["CHAOS_FEED_URL"], os.environ["CHAOS_FEED_FOLDER"]
+_FEEDS = {
+    **{name: ("Whole", {"url": f"{_WEB}/{name}.jsonl"}) for name in ("shop", "mill", "farm")},
+    "pages": ("Paged", {"base_url": f"{_WEB}/pages"}),
+    "ranges": ("Ranges", {"base_url": f"{_WEB}/ranges"}),
+    "split": ("Split", {"url": f"{_FOLDER}/split.jsonl"}),
+}
 ECOMMERCE_SYNC = {
     "FEEDS": {
-        name: {
-            "BACKEND": f"tests.chaos.feeds.{'Paged' if name == 'pages' else 'Whole'}",
-            "OPTIONS": {"url" if name != "pages" else "base_url": address},
-        }
-        for name in _FEEDS
-        for address in [
-            os.environ["CHAOS_FEED_URL"] + (f"/{name}" if name == "pages" else f"/{name}.jsonl")
-        ]
+        name: {"BACKEND": f"tests.chaos.feeds.{backend}", "OPTIONS": options}
+        for name, (backend, options) in _FEEDS.items()
     },
     "RUNNER": "celery",
     "BATCH_SIZE": int(os.environ.get("CHAOS_BATCH_SIZE", "50")),

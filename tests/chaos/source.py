@@ -36,6 +36,7 @@ class Source:
                 body = outer.body(address.path, parse_qs(address.query))
                 self.send_response_only(200)
                 self.send_header("Content-Length", str(len(body)))
+                self.send_header("X-Total", str(len(outer.rows.get(address.path[1:], []))))
                 self.end_headers()
                 self.wfile.write(body)
 

@@ -26,7 +26,7 @@ from .processes import Process, wait_until
 from .source import first_rows, next_rows
 from .world import FINAL, World
 
-FEEDS = ("shop", "pages", "mill")
+FEEDS = ("shop", "pages", "ranges", "split")
 ROWS = 1200
 #: Seconds from one blow to the next.
 LULL = (0.2, 1.6)
@@ -39,8 +39,9 @@ WORKERS = 3
 class Storm:
     """Blows at random; each is counted by its name."""
 
-    def __init__(self, world: World, seed: int) -> None:
+    def __init__(self, world: World, seed: int, slowness: float = 1.0) -> None:
         self.world = world
+        self.slowness = slowness
         self.chance = random.Random(seed)
         self.blows: Counter[str] = Counter()
         self.frozen: list[tuple[float, Process]] = []
@@ -155,7 +156,7 @@ def round_of(world: World, storm: Storm, number: int, most: int) -> tuple[int, i
         return world.database.answers() and all(world.run(n)["status"] in FINAL for n in runs)
 
     while not over() and storm.killed < most:
-        time.sleep(storm.chance.uniform(*LULL))
+        time.sleep(storm.chance.uniform(*LULL) * storm.slowness)
         storm.blow()
         storm.supervise()
     storm.thaw(all=True)
@@ -169,12 +170,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Sync feeds in a storm of kills.")
     parser.add_argument("--kills", type=int, default=200, help="processes to kill")
     parser.add_argument("--seed", type=int, default=1, help="another seed, another storm")
+    parser.add_argument("--slowness", type=float, default=1, help="longer lulls, on a busy machine")
     parser.add_argument("--folder", type=Path, help="where the logs go")
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="storm-", dir=options.folder))
     began, rounds, runs, rows = time.monotonic(), 0, 0, 0
     world = World(folder)
-    storm = Storm(world, options.seed)
+    storm = Storm(world, options.seed, options.slowness)
     try:
         world.log_in()
         for _ in range(WORKERS):

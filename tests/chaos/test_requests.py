@@ -1,5 +1,8 @@
 """F29–F37: messages that come twice, clocks that run twice or wrong, requests by the hundred."""
 
+import random
+import re
+import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -8,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from .processes import wait_until
-from .source import first_rows
+from .source import first_rows, next_rows
 from .world import LEASE
 
 FAKETIME = next(
@@ -164,6 +167,71 @@ def test_f36_a_hundred_requests_at_once(world):
     (run,) = runs(world)
     world.finished(run)
     world.check({run: expected})
+
+
+def last_writers(world, web, products, over):
+    """Four clients that write rows at random until it is ``over``; what each version came to.
+
+    Returns the answers' statuses and {row: {version: (name, stock)}} of those that were taken.
+    """
+    statuses, written = Counter(), {number: {} for number in products}
+
+    def write(seed):
+        chance = random.Random(seed)
+        while not over.is_set():
+            stock, number = chance.randrange(10**6), chance.choice(products)
+            body = {"name": f"by hand {stock}", "inventory_count": stock}
+            status, row = world.call("PATCH", f"/api/products/{number}/", body, web=web)
+            statuses[status] += 1
+            if status == 200:
+                written[number][row["version"]] = (body["name"], stock)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(write, range(4)))
+    return statuses, written
+
+
+@pytest.mark.parametrize("feed", ["shop", "split"])
+def test_everybody_at_once(world, feed):
+    """Two beats, two workers, a hundred requests for a run, and four writers of the same rows."""
+    pytest.importorskip("gunicorn")
+    web = world.start_gunicorn()
+    rows = first_rows(feed, 300)
+    world.deliver(feed, rows)
+    for _ in range(2):
+        world.start_worker()
+        world.start_beat()
+    (run,) = world.refresh(feed, web=web)
+    world.finished(run)
+    numbers = "SELECT id FROM ecommerce_sync_product WHERE id % 4 = 0"
+    products = [number for (number,) in world.database.execute(numbers)]
+    world.deliver(feed, next_rows(rows, feed, seed=1, share=0.9))
+    world.proxy.delay = 0.2
+    over = threading.Event()
+    with ThreadPoolExecutor(101) as pool:
+        writing = pool.submit(last_writers, world, web, products, over)
+        ask = ("POST", "/api/refresh/", {"feeds": [feed]})
+        asked = [pool.submit(world.call, *ask, web=web, timeout=60) for _ in range(100)]
+        answers = [future.result() for future in asked]
+        assert Counter(status for status, _ in answers) == {202: 100}, answers
+        for number in {answer["runs"][0]["id"] for _, answer in answers}:
+            assert world.finished(number)["status"] == "partial"
+        time.sleep(1)
+        over.set()
+        statuses, written = writing.result()
+    assert set(statuses) == {200}, statuses
+    assert sum(map(len, written.values())) > 20
+    look = "SELECT id, sku, version, name, inventory_count, price FROM ecommerce_sync_product"
+    by_hand = 0
+    for number, sku, version, name, stock, price in world.database.execute(look):
+        last = written.get(number, {}).get(version)
+        by_hand += last is not None
+        fed = world.oracle.stored[sku]
+        assert (name, stock) == (last or (fed[0], fed[2])), (sku, version, last)
+        assert price == fed[1]
+    print(f"{feed}: {statuses[200]} rows written by hand, {by_hand} of them last; 100 requests")
+    for name in ("web", "worker"):
+        assert not re.search("Traceback|1213|1062", world.log(name).rpartition("====")[2])
 
 
 def test_f37_a_request_that_comes_to_nothing_asks_for_nothing(world):

@@ -47,10 +47,15 @@ AUDIT = (
        INSERT INTO audit (run, batch, fence, attempts, at)
        SELECT NEW.id, NEW.batch_number, NEW.fence, NEW.attempts, UTC_TIMESTAMP(6) FROM DUAL
        WHERE NEW.batch_number <> OLD.batch_number""",
+    # Those of a partition are told by a number below zero.
+    """CREATE TRIGGER note_partition AFTER UPDATE ON ecommerce_sync_syncpartition FOR EACH ROW
+       INSERT INTO audit (run, batch, fence, attempts, at)
+       SELECT -NEW.id, NEW.batch_number, NEW.fence, NEW.attempts, UTC_TIMESTAMP(6) FROM DUAL
+       WHERE NEW.batch_number <> OLD.batch_number""",
 )
 OURS = (
     *("product", "synclink", "syncissue", "syncrun", "streamstate", "syncschedule"),
-    *("customer", "order", "orderline"),
+    *("customer", "order", "orderline", "syncpartition", "metinpartition", "metlinks"),
 )
 
 
@@ -110,6 +115,7 @@ class World:
             "CHAOS_DB_PORT": str(self.database.port if direct else self.proxy.port),
             "CHAOS_REDIS_URL": self.redis.url,
             "CHAOS_FEED_URL": self.source.url,
+            "CHAOS_FEED_FOLDER": str(self.folder),
             "CHAOS_TOKEN": CANARY,
             "CHAOS_LEASE_SECONDS": str(LEASE),
             **{f"CHAOS_{name}": str(value) for name, value in more.items()},
@@ -127,6 +133,16 @@ class World:
         """A web process of Django's own kind; it does not go through the proxy."""
         port = free_port()
         command = ("-m", "tests.chaos.manage", "runserver", "--noreload", f"127.0.0.1:{port}")
+        return self._serving(port, command, **more)
+
+    def start_gunicorn(self, **more: Any) -> Process:
+        """Web processes as projects run them: two, of four threads each."""
+        port = free_port()
+        size = ("--workers", "2", "--threads", "4")
+        command = ("-m", "gunicorn", *size, "--bind", f"127.0.0.1:{port}", "tests.chaos.wsgi")
+        return self._serving(port, command, **more)
+
+    def _serving(self, port: int, command: Sequence[str], **more: Any) -> Process:
         web = self._start("web", *command, direct=True, **more)
         web.url = f"http://127.0.0.1:{port}"  # type: ignore[attr-defined]
         if self.web is None:
@@ -303,6 +319,7 @@ class World:
     def deliver(self, feed: str, rows: list[Row]) -> dict[str, int]:
         """Put the feed's next delivery on the shelf; what it must come to."""
         self.source.rows[feed] = rows
+        (self.folder / f"{feed}.jsonl").write_bytes(self.source.body(f"/{feed}.jsonl", {}))
         return self.oracle.replay(feed, rows)
 
     def workers(self) -> list[Process]:

@@ -24,7 +24,7 @@ class Slow(FeedSource):
     def fetch(self, stream: Stream, cursor):
         time.sleep(3)
         run = SyncRun.objects.get(status=RunStatus.RUNNING)
-        type(self).taken = acquire(run.pk, "another")
+        type(self).taken = acquire(run.pk, "another", SyncRun)
         connection.close()
         yield Page([product(1)])
 

@@ -28,10 +28,10 @@ def queued(shop):
 
 def test_who_asks_again_gets_what_it_has_taken(queued):
     """The answer to the COMMIT was lost: the run must not wait for its own lease to run out."""
-    _, lease = acquire(queued.pk, "me")
-    run, again = acquire(queued.pk, "me")
+    _, lease = acquire(queued.pk, "me", SyncRun)
+    run, again = acquire(queued.pk, "me", SyncRun)
     assert (again, run.attempts) == (lease, 1)
-    assert acquire(queued.pk, "you") is None
+    assert acquire(queued.pk, "you", SyncRun) is None
 
 
 def test_rows_are_written_in_the_order_of_their_keys(shop, monkeypatch):
@@ -85,7 +85,7 @@ def test_a_run_that_is_left_off_goes_on_at_its_cursor(queued):
 
 
 def test_a_worker_whose_run_went_back_into_the_queue_writes_nothing(queued):
-    _, lease = acquire(queued.pk, "me")
+    _, lease = acquire(queued.pk, "me", SyncRun)
     lease.give_back()
     with pytest.raises(LeaseLost), transaction.atomic():
         lease.hold()
@@ -97,7 +97,7 @@ def test_whoever_looks_hands_over_what_nobody_attends_to_once(queued, monkeypatc
     monkeypatch.setattr(runs, "runner_kind", lambda: "thread")
     dispatch_lost()
     assert rung == []  # its message may still be on its way
-    acquire(queued.pk, "dead")
+    acquire(queued.pk, "dead", SyncRun)
     expire(queued)
     dispatch_lost()
     dispatch_lost()

@@ -149,9 +149,9 @@ def test_a_dry_run_whose_worker_died_begins_anew(shop, monkeypatch):
 def test_a_worker_that_was_overtaken_writes_nothing(settings):
     feed_of(settings, Cut)
     run, _ = request_run("shop")
-    _, old = acquire(run.pk, "one")
+    _, old = acquire(run.pk, "one", SyncRun)
     expire(run)
-    _, new = acquire(run.pk, "another")
+    _, new = acquire(run.pk, "another", SyncRun)
     assert new.fence == old.fence + 1
     with transaction.atomic():
         assert new.hold().pk == run.pk

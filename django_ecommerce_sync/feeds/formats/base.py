@@ -45,6 +45,19 @@ class Format(ABC):
         this returns, so that no row of a broken document is ever used.
         """
 
+    #: Whether a document can be cut between its records, see ``cuts``.
+    can_be_cut: ClassVar[bool] = False
+
+    def cuts(
+        self, document: Document, stream: Stream, size: int, number: int
+    ) -> tuple[bytes, list[int]]:
+        """What each part of a document of ``size`` bytes needs before it, and where parts begin.
+
+        The first part begins with the first record; a document that cannot be cut safely has no
+        more than that one.
+        """
+        return b"", [0]
+
 
 def bad_row(code: str, message: str, value: Any = None) -> BadRow:
     """A row rejected before it could become a payload."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import repeat
-from typing import Any, ClassVar
+from typing import IO, Any, ClassVar
 
 from ...exceptions import ConfigurationError, FeedError
 from ..document import Document
@@ -24,6 +25,8 @@ MAX_OPEN = 4 * MAX_RECORD
 _DELIMITERS = ",;\t|"
 #: Between two cells, while they are one text.
 _PART = "\x1f"
+#: Encodings in which a byte below 128 stands for that character and for nothing else.
+_BYTEWISE = re.compile("utf-8|ascii|latin|iso8859|iso-8859|cp125|koi8")
 _UNDECODED = re.compile("[\ud800-\udfff]")
 _TAB_NAME = re.compile(r"\.(tsv|tab)(\.gz)?$", re.IGNORECASE)
 
@@ -66,6 +69,36 @@ class CSV(Format):
         table = _Table(lines, delimiter, self.quotechar, self.escapechar)
         names = self.columns or _header(table, stream)
         return Content(_Records(table.records(len(names)), _Cells(tuple(names))))
+
+    can_be_cut = True
+
+    def cuts(
+        self, document: Document, stream: Stream, size: int, number: int
+    ) -> tuple[bytes, list[int]]:
+        """As ``Format.cuts``: quotes are followed from the first on, for a cell may have lines."""
+        encoding = encoding_of(document, self.encoding)
+        delimiter = self._delimiter(Lines(document, encoding), document, stream)
+        if delimiter is None or not _BYTEWISE.match(encoding):
+            return b"", [0]
+        is_open = _quotes(delimiter, self.quotechar, self.escapechar)
+        ends = _record_ends(document.rewind(), self.quotechar.encode(), is_open)
+        head = self._head(ends)
+        if not head and not self.delimiter:  # another part might look as if separated otherwise
+            return b"", [0]
+        found = [len(head)]
+        for end, _ in ends:
+            if end - found[0] >= (size - found[0]) * len(found) // number and end < size:
+                found.append(end)
+        return head, found
+
+    def _head(self, ends: Iterator[tuple[int, bytes]]) -> bytes:
+        """What comes before the records: the line ``sep=``, and the header."""
+        head = b""
+        for _, record in ends:
+            if head or record.removeprefix(codecs.BOM_UTF8)[:4].lower() != b"sep=":
+                return head if self.columns else head + record
+            head += record
+        return head
 
     def _delimiter(self, lines: Lines, document: Document, stream: Stream) -> str | None:
         """The separator, None of an empty document; the line ``sep=`` is passed over."""
@@ -337,14 +370,7 @@ class _Table:
 
     def _is_open(self) -> bool:
         """Whether the lines of the record end inside quotes."""
-        if not self.quotechar:
-            return False
-        mark, quote = re.escape(self.delimiter), re.escape(self.quotechar)
-        escaped = f"{re.escape(self.escapechar)}.|" if self.escapechar else ""
-        inside = f"(?:{escaped}[^{quote}]|{quote}{quote})*+"
-        closed = re.compile(f"(^|{mark}){quote}{inside}{quote}", re.DOTALL)
-        rest = closed.sub(r"\1", "".join(self.record))
-        return re.search(f"(^|{mark}){quote}", rest) is not None
+        return _quotes(self.delimiter, self.quotechar, self.escapechar)("".join(self.record))
 
     def _unclosed(self) -> FeedError:
         line = self.lines.number - len([line for line in self.record if line]) + 1
@@ -357,6 +383,33 @@ class _Table:
 
 def _ragged(line: int, found: int, width: int) -> BadRow:
     return bad_row("column_count", f"Line {line} has {found} columns instead of {width}.")
+
+
+def _quotes(delimiter: str, quotechar: str, escapechar: str | None) -> Callable[[str], bool]:
+    """A function that tells whether the lines of a record end inside quotes."""
+    if not quotechar:
+        return lambda record: False
+    mark, quote = re.escape(delimiter), re.escape(quotechar)
+    escaped = f"{re.escape(escapechar)}.|" if escapechar else ""
+    inside = f"(?:{escaped}[^{quote}]|{quote}{quote})*+"
+    closed = re.compile(f"(^|{mark}){quote}{inside}{quote}", re.DOTALL)
+    opened = re.compile(f"(^|{mark}){quote}")
+    return lambda record: opened.search(closed.sub(r"\1", record)) is not None
+
+
+def _record_ends(
+    file: IO[bytes], quote: bytes, is_open: Callable[[str], bool]
+) -> Iterator[tuple[int, bytes]]:
+    """Each record's bytes with the place of its end; nothing after a quote that nobody closed."""
+    at, record = 0, b""
+    for line in file:
+        at, record = at + len(line), record + line
+        if len(record) > MAX_OPEN:
+            return
+        is_plain = len(record) == len(line) and (not quote or quote not in line)
+        if is_plain or not is_open(record.decode("latin-1")):
+            yield at, record
+            record = b""
 
 
 def _header(table: _Table, stream: Stream) -> list[str]:

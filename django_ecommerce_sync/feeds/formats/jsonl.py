@@ -23,8 +23,21 @@ _SPACE = b" \t\r"
 class JSONLines(Format):
     """An object on each line; blank lines are passed over, a bad line costs itself."""
 
+    can_be_cut = True
+
     def read(self, document: Document, stream: Stream) -> Content:
         return Content(_Lines(document))
+
+    def cuts(
+        self, document: Document, stream: Stream, size: int, number: int
+    ) -> tuple[bytes, list[int]]:
+        file, found = document.rewind(), [0]
+        for part in range(1, number):
+            file.seek(size * part // number)
+            file.readline()
+            if found[-1] < file.tell() < size:
+                found.append(file.tell())
+        return b"", found
 
 
 class _Line(Encoding):
