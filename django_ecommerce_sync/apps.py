@@ -13,8 +13,10 @@ class EcommerceSyncConfig(AppConfig):
 
     def ready(self) -> None:
         # Checks and receivers need the models, which exist only from here on.
-        from . import checks, orders
+        from . import checks, orders, sync
+        from .api import queued
         from .feeds import redaction
+        from .models import BULK
         from .sync import links, runs
 
         register(checks.check_settings)
@@ -24,3 +26,4 @@ class EcommerceSyncConfig(AppConfig):
         runs.connect()
         redaction.install()
         orders.connect()
+        sync.register_errand(BULK, queued.carry_out_part)

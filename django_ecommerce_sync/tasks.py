@@ -18,7 +18,7 @@ from django.utils import timezone
 from .beat import BEAT_SCHEDULE, DISPATCH_SECONDS
 from .conf import settings
 from .feeds.streams import duration
-from .models import SLOT, RunStatus, SyncRun
+from .models import ACTIVE, RunStatus, SyncRun
 from .sync import dispatch as hand_over
 from .sync import dispatch_due, execute, request_run
 
@@ -41,7 +41,7 @@ def execute_run(run_id: Any) -> None:
     A message about a run that is over, or never was, does nothing: anyone who reaches the
     broker can forge one, and a real one may come twice.
     """
-    if isinstance(run_id, int) and SyncRun.objects.filter(pk=run_id, slot=SLOT).exists():
+    if isinstance(run_id, int) and SyncRun.objects.filter(pk=run_id, status__in=ACTIVE).exists():
         with _last_batch_before_the_end() as is_over:
             run = execute(run_id, pause=is_over, seconds=settings.TASK_SECONDS)
             if run.status == RunStatus.QUEUED:

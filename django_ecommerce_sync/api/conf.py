@@ -40,8 +40,10 @@ class ApiSettings(OrderSettings):
     MAX_BODY_SIZE: int = 1024 * 1024
     #: The same for ``bulk/``.
     MAX_BULK_BODY_SIZE: int = 10 * 1024 * 1024
-    #: Rows of one request to ``bulk/``.
+    #: Rows of one request to ``bulk/`` that are carried out before it is answered.
     MAX_BULK_ROWS: int = 1000
+    #: Rows of one request to ``bulk/``; above ``MAX_BULK_ROWS`` a run carries them out.
+    MAX_QUEUED_BULK_ROWS: int = 50_000
     #: Rows of one file, CSV or JSON Lines.
     MAX_EXPORT_ROWS: int = 100_000
     ACCESS_TOKEN_LIFETIME: timedelta = timedelta(minutes=5)

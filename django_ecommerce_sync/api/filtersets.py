@@ -28,6 +28,8 @@ from ..models import (
     Product,
     ProductStatus,
     RunStatus,
+    SentRow,
+    SentRowStatus,
     SyncIssue,
     SyncRun,
 )
@@ -185,4 +187,12 @@ class PlannedChangeFilterSet(filters.FilterSet):  # type: ignore[misc]
 
     class Meta:
         model = PlannedChange
+        fields = ()
+
+
+class SentRowFilterSet(filters.FilterSet):  # type: ignore[misc]
+    status = filters.ChoiceFilter(choices=SentRowStatus.choices)
+
+    class Meta:
+        model = SentRow
         fields = ()

@@ -39,6 +39,7 @@ from ..models import (
     PlannedAction,
     ProductStatus,
     RunStatus,
+    SentRowStatus,
 )
 from ..orders import STATES
 from .conf import api_settings
@@ -85,6 +86,7 @@ _ENUMS = (
     ProductStatus,
     RowOutcome,
     RunStatus,
+    SentRowStatus,
     OnError,
 )
 _ENUM_NAMES = {frozenset(enum.values): enum.__name__ for enum in _ENUMS}

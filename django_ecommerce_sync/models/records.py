@@ -91,6 +91,8 @@ class SyncRun(models.Model):
     # warnings: [{"stream": name, "code": code, "message": sentence}]; nothing was rejected for it
     warnings = models.JSONField(_("warnings"), default=list, blank=True)
     allow_shrink = models.BooleanField(_("accept a shrunken feed"), default=False)
+    # Of rows that were sent in bulk: one wrong row, and none is written.
+    atomic = models.BooleanField(_("all or nothing"), default=False)
     batch_number = models.PositiveIntegerField(_("batches"), default=0)
     error_code = models.CharField(_("error code"), max_length=64, blank=True)
     error = models.TextField(_("error"), blank=True)

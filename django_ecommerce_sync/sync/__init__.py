@@ -3,6 +3,7 @@
 The doors (command line, tasks, admin, API) call the names below and nothing deeper.
 """
 
+from .errands import register_errand
 from .issues import IssueGroup, issue_groups
 from .retries import MAX_CHOSEN, retry, retry_rows
 from .runner import execute
@@ -17,6 +18,7 @@ from .runs import (
 )
 from .totals import complete_order
 from .upsert import Outcome, Upserted, upsert
+from .warnings import warn
 
 __all__ = [
     "MAX_CHOSEN",
@@ -32,8 +34,10 @@ __all__ = [
     "dispatch_lost",
     "execute",
     "issue_groups",
+    "register_errand",
     "request_run",
     "retry",
     "retry_rows",
     "upsert",
+    "warn",
 ]

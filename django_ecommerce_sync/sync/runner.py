@@ -21,7 +21,7 @@ from ..exceptions import ConfigurationError, FeedError, LeaseLost, PlanRefused
 from ..feeds import Stream, get_feed
 from ..feeds.redaction import redacted
 from ..models import ACTIVE, MetLinks, RunStatus, SyncRun
-from . import plans
+from . import errands, plans
 from .apply import Applier
 from .batches import Place
 from .continuity import Continuity
@@ -107,6 +107,9 @@ def _outcome(
     if run.stalled_attempts > settings.MAX_ATTEMPTS:
         return RunStatus.FAILED, "worker_lost", _worker_lost(run)
     try:
+        if errands.is_errand(run):
+            errands.carry_out(run, lease, pause)
+            return RunStatus.SUCCEEDED, "", ""
         with get_feed(run.feed) as feed:
             Execution(Attempt(run, lease, feed, progress, pause, deadline)).go()
     except Cancelled:
