@@ -39,6 +39,8 @@ class MomentFormField(IsoDateTimeField):  # type: ignore[misc]
     """A moment in ISO 8601; the plus of an offset may have become a blank on the way."""
 
     def to_python(self, value: Any) -> Any:
+        if value == "":  # not the same as none at all
+            raise ValidationError(_("A moment is needed."), "invalid")
         if isinstance(value, str):
             value = re.sub(r" (\d\d:?\d\d)$", r"+\1", value.strip())
         try:

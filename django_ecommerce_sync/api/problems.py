@@ -100,6 +100,13 @@ class ConflictingFields(FieldsProblem):
     status_code = HTTPStatus.CONFLICT
 
 
+class UnknownFields(FieldsProblem):
+    """The values are fine, but what they name is not there."""
+
+    status_code = HTTPStatus.NOT_FOUND
+    default_code = "not_found"
+
+
 class BodyTooLarge(exceptions.APIException):
     """The body is larger than we take."""
 

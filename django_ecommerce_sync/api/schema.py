@@ -45,7 +45,7 @@ from ..orders import STATES
 from .conf import api_settings
 from .examples import PATHS, PROBLEMS, bodies
 from .examples.answers import csv_file, json_lines
-from .idempotency import HEADER, REPLAYED
+from .idempotency import HEADER, KEY_PATTERN, REPLAYED
 from .renderers import CSVRenderer, JSONLinesRenderer, ProblemRenderer
 from .serializers.bulk import OnError, RowOutcome
 from .serializers.problems import ProblemSerializer
@@ -140,7 +140,7 @@ _IF_MATCH = OpenApiParameter(
 )
 _IDEMPOTENCY_KEY = OpenApiParameter(
     HEADER,
-    str,
+    {"type": "string", "pattern": KEY_PATTERN},
     "header",
     description="Names this request: sent again with the same key, it is answered as before.",
 )

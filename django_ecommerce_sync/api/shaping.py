@@ -74,7 +74,7 @@ class Shape:
 
 def _names(query: Mapping[str, str], parameter: str) -> list[str]:
     text = query.get(parameter)
-    if text is None:
+    if not text:
         return []
     return list(dict.fromkeys(name.strip() for name in text.split(",")))
 

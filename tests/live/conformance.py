@@ -13,8 +13,13 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
+from pathlib import Path
+
+import requests
 
 from .server import Server, serving
+
+CONFIG = Path(__file__).with_name("schemathesis.toml")
 
 
 def main() -> int:
@@ -37,8 +42,11 @@ def main() -> int:
 
 def run(server: Server, arguments: list[str]) -> int:
     """Schemathesis's exit code: 0 where every answer was as the schema says."""
+    document = server.log.with_name("openapi.json")  # building it takes longer than is waited for
+    document.write_bytes(requests.get(f"{server.url}/api/schema/", timeout=120).content)
     command = [
-        *("schemathesis", "run", f"{server.url}/api/schema/"),
+        *("schemathesis", "--config-file", str(CONFIG), "run", str(document)),
+        *("--url", server.url),
         *("--header", f"Authorization: Bearer {server.token}"),
         *("--checks", "all", "--continue-on-failure", "--generation-database", "none"),
         *("--request-timeout", "30", "--warnings", "off", "--no-color"),

@@ -49,6 +49,7 @@ def serving(*, workers: int = 2, threads: int = 1, throttles: bool = False) -> I
         port = free_port()
         command = ["gunicorn", "tests.live.wsgi", "--bind", f"127.0.0.1:{port}"]
         command += ["--workers", str(workers), "--threads", str(threads), "--timeout", "60"]
+        command += ["--limit-request-line", "0"]  # so that long addresses reach us
         with log.open("wb") as output:
             child = subprocess.Popen(
                 [sys.executable, "-m", *command],

@@ -31,7 +31,7 @@ from ..filtersets import (
     SyncRunFilterSet,
 )
 from ..idempotency import idempotent
-from ..problems import Conflict, FieldProblem, InvalidBody
+from ..problems import Conflict, FieldProblem, UnknownFields
 from ..refresh import request_runs
 from ..renderers import CSVRenderer, JSONRenderer
 from ..schema import operation
@@ -295,12 +295,12 @@ class SyncRunView(mixins.ListModelMixin, mixins.RetrieveModelMixin, ModelView[Sy
         return Response(data, status=202, headers={"Location": run_url(run, self.request)})
 
 
-def _refusal(error: RetryRefused, choice: dict[str, Any]) -> InvalidBody | Conflict:
-    """Rows that do not exist are the client's mistake; that none is open is how things are."""
+def _refusal(error: RetryRefused, choice: dict[str, Any]) -> UnknownFields | Conflict:
+    """Rows may not exist, or be open no more."""
     if not error.issues:
         return Conflict(str(error), "nothing_to_retry")
     unknown = set(error.issues)
-    return InvalidBody(
+    return UnknownFields(
         FieldProblem(f"/issues/{index}", "unknown_issue", f"This run has no rejected row {pk}.")
         for index, pk in enumerate(choice["issues"])
         if pk in unknown
