@@ -188,7 +188,7 @@ def _report(error: Exception, context: dict[str, Any]) -> None:
     logger.error(
         "%s %s failed (request %s)",
         getattr(request, "method", "?"),
-        getattr(request, "path", "?"),
+        getattr(request, "path", "?").encode("unicode_escape").decode(),  # it is anybody's text
         getattr(context.get("view"), "request_id", "?"),
         exc_info=error,
     )
