@@ -80,7 +80,7 @@ def test_s29_one_line_of_log_for_one_event(client, monkeypatch, caplog):
     monkeypatch.setattr("django_ecommerce_sync.api.views.base.ResourceView.retrieve", fail)
     client.raise_request_exception = False
     with caplog.at_level(logging.ERROR, "django_ecommerce_sync.api"):
-        client.get("/api/products/by-sku/a%0AERROR%20forged%1B%5B31m/")
+        client.get("/api/products/by-sku/a%0DERROR%20forged%1B%5B31m/")
     (record,) = [each for each in caplog.records if each.name == "django_ecommerce_sync.api"]
     assert "forged" in record.getMessage()
     assert not any(character in record.getMessage() for character in "\n\r\x1b")
