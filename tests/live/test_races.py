@@ -39,7 +39,7 @@ def post(server, path, body, key=None):
         f"{server.url}/api/{path}", json.dumps(body).encode(), headers, method="POST"
     )
     try:
-        with urllib.request.urlopen(request, timeout=60) as response:
+        with urllib.request.urlopen(request, timeout=120) as response:
             return response.status, response.headers["Idempotency-Replayed"], json.load(response)
     except urllib.error.HTTPError as error:
         with error:
