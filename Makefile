@@ -5,6 +5,7 @@
 # make bench      the benchmarks, small                    (make bench ARGS="--rows 1000000")
 # make openapi    write docs/openapi.yaml anew
 # make clients    generate, check and drive a Python and a TypeScript client, and Swagger
+# make schemathesis  what the schema promises, asked of a running server (make schemathesis ARGS="--seeds 1 2 3 -n 30")
 # make fuzz       every parser against a fuzzer            (make fuzz ARGS="--minutes 10")
 # make chaos      kill workers, database and broker        (make chaos ARGS="--storm 200")
 # make model      long histories against a plain model     (make model ARGS="--examples 50")
@@ -17,7 +18,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test services stack bench openapi clients fuzz chaos model mutations lint types clean
+.PHONY: help demo test services stack bench openapi clients schemathesis fuzz chaos model mutations lint types clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -45,6 +46,9 @@ openapi: $(VENV)/.test
 clients: $(VENV)/.clients
 	@$(BIN)/python -m pytest -m clients tests/clients $(ARGS)
 
+schemathesis: $(VENV)/.schemathesis
+	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m tests.live.conformance $(ARGS)
+
 fuzz: $(VENV)/.fuzz
 	@$(BIN)/python fuzz/run.py $(ARGS)
 
@@ -69,7 +73,7 @@ clean:
 	rm -rf $(VENV) .tox dist example_project/var .mypy_cache .ruff_cache .pytest_cache
 
 # A stamp in the environment says which group is installed; pyproject.toml makes it old.
-$(VENV)/.demo $(VENV)/.test $(VENV)/.dev $(VENV)/.fuzz $(VENV)/.clients: $(VENV)/.%: pyproject.toml | $(VENV)/.made
+$(VENV)/.schemathesis $(VENV)/.demo $(VENV)/.test $(VENV)/.dev $(VENV)/.fuzz $(VENV)/.clients: $(VENV)/.%: pyproject.toml | $(VENV)/.made
 	@echo "Installing the $* environment into $(VENV) ..."
 	@$(INSTALL) --group $* --editable .
 	@touch $@

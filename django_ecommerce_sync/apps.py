@@ -13,14 +13,20 @@ class EcommerceSyncConfig(AppConfig):
 
     def ready(self) -> None:
         # Checks and receivers need the models, which exist only from here on.
-        from . import checks, orders
+        from . import checks, orders, sync
+        from .api import checks as api_checks
+        from .api import queued
         from .feeds import redaction
+        from .models import BULK
         from .sync import links, runs
 
         register(checks.check_settings)
         register(checks.check_database, Tags.database)
+        register(api_checks.check_api, Tags.security)
+        register(api_checks.check_api_deployment, Tags.security, deploy=True)
         register(checks.check_deployment, Tags.security, deploy=True)
         links.connect()
         runs.connect()
         redaction.install()
         orders.connect()
+        sync.register_errand(BULK, queued.carry_out_part)

@@ -18,7 +18,7 @@ from django.utils import timezone
 from .beat import BEAT_SCHEDULE, DISPATCH_SECONDS
 from .conf import settings
 from .feeds.streams import duration
-from .models import SLOT, SyncRun
+from .models import ACTIVE, SyncRun
 from .sync import call_help, dispatch_due, execute, has_work, request_run
 from .sync import dispatch as hand_over
 
@@ -41,7 +41,7 @@ def execute_run(run_id: Any) -> None:
     A message about a run that is over, or never was, does nothing: anyone who reaches the
     broker can forge one, and a real one may come twice.
     """
-    if isinstance(run_id, int) and SyncRun.objects.filter(pk=run_id, slot=SLOT).exists():
+    if isinstance(run_id, int) and SyncRun.objects.filter(pk=run_id, status__in=ACTIVE).exists():
         with _last_batch_before_the_end() as is_over:
             seconds = settings.TASK_SECONDS
             run = execute(run_id, pause=is_over, seconds=seconds, call_help=call_help)

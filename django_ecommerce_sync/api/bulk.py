@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from rest_framework.exceptions import ValidationError
 
@@ -64,42 +64,68 @@ class Rejected:
     problems: list[FieldProblem]
 
 
+class Results(NamedTuple):
+    """What became of rows, by index, and what is strange about those that were taken."""
+
+    rows: list[dict[str, Any]]
+    warnings: Mapping[str, tuple[int, str]]
+
+    @property
+    def errors(self) -> list[FieldProblem]:
+        """All that is wrong with any of them."""
+        return [error for row in self.rows for error in row["errors"]]
+
+
 def bulk(
-    name: str, serializer: Any, elements: Sequence[Element], *, atomic: bool, dry_run: bool
+    name: str, serializer: Any, elements: Sequence[Element], *, by: Any, atomic: bool, dry_run: bool
 ) -> dict[str, Any]:
     """Create or change the rows with these keys; what became of each, and how many of what.
 
     Raises ``RowsRejected`` if ``atomic`` and there is anything wrong with any of them.
     """
-    rows, rejected = _checked(serializer, elements)
-    looks_only = dry_run or bool(atomic and rejected)
-    done = _upsert(name, serializer, rows, atomic=atomic, dry_run=looks_only)
-    results = sorted(
-        [_result(outcome) for outcome in done.outcomes] + [_rejection(each) for each in rejected],
-        key=lambda result: result["index"],
-    )
-    if atomic and (errors := [error for result in results for error in result["errors"]]):
-        raise RowsRejected(errors)
+    numbered = list(enumerate(elements))
+    done = carry_out(name, serializer, numbered, by=by, atomic=atomic, dry_run=dry_run)
+    if atomic and done.errors:
+        raise RowsRejected(done.errors)
     return {
         "dry_run": dry_run,
-        "counts": _counts(results),
+        "counts": count(done.rows),
         "warnings": [
             {"code": code, "count": count, "message": message}
             for code, (count, message) in done.warnings.items()
         ],
         "results": [
-            {**result, "errors": [error.as_dict() for error in result["errors"]]}
-            for result in results
+            {**row, "errors": [error.as_dict() for error in row["errors"]]} for row in done.rows
         ],
     }
 
 
-def _checked(
-    serializer: Any, elements: Sequence[Element]
+def carry_out(
+    name: str,
+    serializer: Any,
+    elements: Iterable[tuple[int, Element]],
+    *,
+    by: Any,
+    atomic: bool,
+    dry_run: bool,
+) -> Results:
+    """Create or change the rows; if ``atomic`` and one is wrong, none is."""
+    rows, rejected = checked(serializer, elements)
+    looks_only = dry_run or bool(atomic and rejected)
+    done = _upsert(name, serializer, rows, by=by, atomic=atomic, dry_run=looks_only)
+    results = [_result(outcome) for outcome in done.outcomes] + [
+        _rejection(each) for each in rejected
+    ]
+    return Results(sorted(results, key=lambda result: result["index"]), done.warnings)
+
+
+def checked(
+    serializer: Any, elements: Iterable[tuple[int, Element]]
 ) -> tuple[list[tuple[int, Any]], list[Rejected]]:
+    """The rows the serializer takes, and those it does not."""
     rows: list[tuple[int, Any]] = []
     rejected: list[Rejected] = []
-    for index, element in enumerate(elements):
+    for index, element in elements:
         at = step(index)
         if element.problem is not None:
             problem = element.problem
@@ -113,17 +139,21 @@ def _checked(
 
 
 def _upsert(
-    name: str, serializer: Any, rows: Sequence[tuple[int, Any]], *, atomic: bool, dry_run: bool
+    name: str,
+    serializer: Any,
+    rows: Sequence[tuple[int, Any]],
+    *,
+    by: Any,
+    atomic: bool,
+    dry_run: bool,
 ) -> sync.Upserted:
-    user = serializer.context["request"].user
-
     def record(report: Any) -> None:
-        orders.record_many(report.created, report.updated, by=user)
+        orders.record_many(report.created, report.updated, by=by)
 
     fields = _writable(serializer)
     if name != "orders":
         stream = Stream(name, fields=fields)
-        return sync.upsert(stream, rows, atomic=atomic, dry_run=dry_run, by=user)
+        return sync.upsert(stream, rows, atomic=atomic, dry_run=dry_run, by=by)
     return sync.upsert(
         Stream(name, fields={**fields, **_order_relations(serializer)}),
         rows,
@@ -132,7 +162,7 @@ def _upsert(
         complete=sync.complete_order,
         kept=KEPT_BY_ORDERS,
         written=record,
-        by=user,
+        by=by,
     )
 
 
@@ -199,6 +229,7 @@ def _rejection(rejected: Rejected) -> dict[str, Any]:
     }
 
 
-def _counts(results: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+def count(results: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """How many rows became what."""
     found = Counter(result["status"] for result in results)
     return {**dict.fromkeys(COUNTS, 0), **found, "read": len(results)}

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from django.utils.module_loading import import_string
 
+from ..conf import settings
 from ..orders.conf import OrderSettings
 
 #: Attempts in a period by scope; a project's own dict is laid over this one.
@@ -41,18 +42,27 @@ class ApiSettings(OrderSettings):
     MAX_BODY_SIZE: int = 1024 * 1024
     #: The same for ``bulk/``.
     MAX_BULK_BODY_SIZE: int = 10 * 1024 * 1024
-    #: Rows of one request to ``bulk/``.
+    #: Rows of one request to ``bulk/`` that are carried out before it is answered.
     MAX_BULK_ROWS: int = 1000
+    #: Rows of one request to ``bulk/``; above ``MAX_BULK_ROWS`` a run carries them out.
+    MAX_QUEUED_BULK_ROWS: int = 50_000
     #: Rows of one file, CSV or JSON Lines.
     MAX_EXPORT_ROWS: int = 100_000
     ACCESS_TOKEN_LIFETIME: timedelta = timedelta(minutes=5)
     REFRESH_TOKEN_LIFETIME: timedelta = timedelta(days=1)
+    #: Keys tokens were signed with before: those are good until they expire. Newest first.
+    FORMER_SIGNING_KEYS: Sequence[str] = ()
     #: How long a POST's answer is kept for its ``Idempotency-Key``.
     IDEMPOTENCY_KEY_LIFETIME: timedelta = timedelta(days=1)
     #: ``user -> Customer | None``: whose orders somebody without rights may see, as their own.
     CUSTOMER_OF_USER: str | None = None
     #: The title of the schema and of the Swagger page.
     TITLE: str = "E-commerce sync"
+
+    @staticmethod
+    def configured() -> Any:
+        """What the project has set, as it stands."""
+        return settings.API
 
     @classmethod
     def names(cls) -> list[str]:

@@ -28,6 +28,8 @@ from ..models import (
     Product,
     ProductStatus,
     RunStatus,
+    SentRow,
+    SentRowStatus,
     SyncIssue,
     SyncRun,
 )
@@ -37,6 +39,8 @@ class MomentFormField(IsoDateTimeField):  # type: ignore[misc]
     """A moment in ISO 8601; the plus of an offset may have become a blank on the way."""
 
     def to_python(self, value: Any) -> Any:
+        if value == "":  # not the same as none at all
+            raise ValidationError(_("A moment is needed."), "invalid")
         if isinstance(value, str):
             value = re.sub(r" (\d\d:?\d\d)$", r"+\1", value.strip())
         try:
@@ -185,4 +189,12 @@ class PlannedChangeFilterSet(filters.FilterSet):  # type: ignore[misc]
 
     class Meta:
         model = PlannedChange
+        fields = ()
+
+
+class SentRowFilterSet(filters.FilterSet):  # type: ignore[misc]
+    status = filters.ChoiceFilter(choices=SentRowStatus.choices)
+
+    class Meta:
+        model = SentRow
         fields = ()

@@ -35,6 +35,8 @@ MAX_LENGTH = 255
 LOCK = timedelta(seconds=60)
 #: Visible ASCII but for quotes and backslash; in quotes, as the draft has it, or without.
 _KEY = re.compile(r"[!#-\[\]-~]+", re.ASCII)
+#: The same for the schema, quotes and length included.
+KEY_PATTERN = rf'^("[!#-\[\]-~]{{1,{MAX_LENGTH}}}"|[!#-\[\]-~]{{1,{MAX_LENGTH}}})$'
 _KEPT_HEADERS = ("Location", "ETag")
 _TRIES = 5
 

@@ -144,8 +144,11 @@ class PagePagination(PageNumberPagination):
         return described
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
+        numbers = super().get_schema_operation_parameters(view)
+        for number in numbers:
+            number["schema"]["minimum"] = 1
         return [
-            *super().get_schema_operation_parameters(view),
+            *numbers,
             {
                 "name": "with_count",
                 "in": "query",

@@ -47,7 +47,7 @@ class JSONParser(BaseParser):
 
     def read(self, body: bytes) -> Any:
         """The value of the whole body."""
-        document = _load(body)
+        document = read_json(body)
         if (unusable := _unusable(document)) is not None:
             raise InvalidBody([unusable])
         return document
@@ -68,7 +68,7 @@ class BulkJSONParser(JSONParser):
         return int(api_settings.MAX_BULK_BODY_SIZE)
 
     def read(self, body: bytes) -> list[Element]:
-        rows = _load(body)
+        rows = read_json(body)
         if not isinstance(rows, list):
             raise InvalidBody([FieldProblem("", "not_a_list", _("An array of rows is expected."))])
         _check_number(rows)
@@ -87,7 +87,7 @@ class BulkNDJSONParser(BulkJSONParser):
 
     def _element(self, line: bytes) -> Element:
         try:
-            row = _load(line)
+            row = read_json(line)
         except ParseError as error:
             # The line stands for itself where two requests are compared.
             text = line.decode(errors="backslashreplace")
@@ -103,7 +103,7 @@ class BulkJSONLinesParser(BulkNDJSONParser):
 
 
 def _check_number(rows: Sequence[Any]) -> None:
-    limit = api_settings.MAX_BULK_ROWS
+    limit = max(api_settings.MAX_BULK_ROWS, api_settings.MAX_QUEUED_BULK_ROWS)
     if len(rows) > limit:
         raise TooManyRows(len(rows), limit)
 
@@ -127,7 +127,8 @@ def _read(stream: IO[Any], request: Any, limit: int) -> bytes:
     return body
 
 
-def _load(body: bytes) -> Any:
+def read_json(body: bytes) -> Any:
+    """The value of a text; raises ``ParseError`` with what is wrong and where."""
     try:
         return json.loads(
             body.decode(),

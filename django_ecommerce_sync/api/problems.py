@@ -100,6 +100,13 @@ class ConflictingFields(FieldsProblem):
     status_code = HTTPStatus.CONFLICT
 
 
+class UnknownFields(FieldsProblem):
+    """The values are fine, but what they name is not there."""
+
+    status_code = HTTPStatus.NOT_FOUND
+    default_code = "not_found"
+
+
 class BodyTooLarge(exceptions.APIException):
     """The body is larger than we take."""
 
@@ -181,7 +188,7 @@ def _report(error: Exception, context: dict[str, Any]) -> None:
     logger.error(
         "%s %s failed (request %s)",
         getattr(request, "method", "?"),
-        getattr(request, "path", "?"),
+        getattr(request, "path", "?").encode("unicode_escape").decode(),  # it is anybody's text
         getattr(context.get("view"), "request_id", "?"),
         exc_info=error,
     )

@@ -39,12 +39,13 @@ from ..models import (
     PlannedAction,
     ProductStatus,
     RunStatus,
+    SentRowStatus,
 )
 from ..orders import STATES
 from .conf import api_settings
 from .examples import PATHS, PROBLEMS, bodies
 from .examples.answers import csv_file, json_lines
-from .idempotency import HEADER, REPLAYED
+from .idempotency import HEADER, KEY_PATTERN, REPLAYED
 from .renderers import CSVRenderer, JSONLinesRenderer, ProblemRenderer
 from .serializers.bulk import OnError, RowOutcome
 from .serializers.problems import ProblemSerializer
@@ -85,6 +86,7 @@ _ENUMS = (
     ProductStatus,
     RowOutcome,
     RunStatus,
+    SentRowStatus,
     OnError,
 )
 _ENUM_NAMES = {frozenset(enum.values): enum.__name__ for enum in _ENUMS}
@@ -139,7 +141,7 @@ _IF_MATCH = OpenApiParameter(
 )
 _IDEMPOTENCY_KEY = OpenApiParameter(
     HEADER,
-    str,
+    {"type": "string", "pattern": KEY_PATTERN},
     "header",
     description="Names this request: sent again with the same key, it is answered as before.",
 )

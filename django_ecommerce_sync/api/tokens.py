@@ -7,6 +7,8 @@ it was issued for.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from copy import copy
 from typing import Any, Self, cast
 from uuid import uuid4
 
@@ -14,7 +16,12 @@ from django.core.exceptions import ObjectDoesNotExist, ValidationError
 from django.db import DataError, IntegrityError, transaction
 from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext as _
-from rest_framework_simplejwt.exceptions import InvalidToken, TokenError
+from rest_framework_simplejwt.exceptions import (
+    InvalidToken,
+    TokenBackendError,
+    TokenBackendExpiredToken,
+    TokenError,
+)
 from rest_framework_simplejwt.settings import api_settings as jwt_settings
 from rest_framework_simplejwt.tokens import Token
 from rest_framework_simplejwt.utils import datetime_from_epoch
@@ -31,8 +38,37 @@ _SESSION = "session"
 _FAMILY = "family"
 
 
+class _Rotated:
+    """The project's way to sign, which knows tokens signed with its former keys, too."""
+
+    def __init__(self, backend: Any, keys: Sequence[str]) -> None:
+        self._backend = backend
+        self._keys = keys
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._backend, name)
+
+    def decode(self, token: Any, verify: bool = True) -> dict[str, Any]:
+        """The claims; raises ``TokenBackendError`` where no key fits."""
+        for key in self._keys:
+            former = copy(self._backend)
+            former.prepared_signing_key = former._prepare_key(key)
+            try:
+                return cast(dict[str, Any], former.decode(token, verify=verify))
+            except TokenBackendExpiredToken:
+                raise
+            except TokenBackendError:
+                continue
+        return cast(dict[str, Any], self._backend.decode(token, verify=verify))
+
+
 class ApiToken(Token):
     """A token that names a user, and the password it was issued for."""
+
+    def get_token_backend(self) -> Any:
+        backend: Any = super().get_token_backend()
+        former = api_settings.FORMER_SIGNING_KEYS
+        return _Rotated(backend, former) if former else backend
 
     @classmethod
     def read(cls, text: str | bytes) -> Self:

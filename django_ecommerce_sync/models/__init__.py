@@ -40,10 +40,12 @@ from .records import (
     SyncRun,
     SyncSchedule,
 )
-from .requests import IdempotencyKey
+from .requests import BULK, BULK_FEED, IdempotencyKey, SentRow, SentRowStatus
 
 __all__ = [
     "ACTIVE",
+    "BULK",
+    "BULK_FEED",
     "COUNTS",
     "CURRENCIES",
     "LOCAL_SOURCE",
@@ -80,6 +82,8 @@ __all__ = [
     "ProductStatus",
     "RevokedToken",
     "RunStatus",
+    "SentRow",
+    "SentRowStatus",
     "StreamState",
     "SyncChange",
     "SyncIssue",

@@ -75,6 +75,8 @@ class SyncRun(Job):
     # observed: {stream: what a resumed attempt must know of the source, see sync.observation}
     observed = models.JSONField(_("observed"), default=dict, blank=True)
     allow_shrink = models.BooleanField(_("accept a shrunken feed"), default=False)
+    # Of rows that were sent in bulk: one wrong row, and none is written.
+    atomic = models.BooleanField(_("all or nothing"), default=False)
     cancel_requested = models.BooleanField(_("cancel requested"), default=False)
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
 

@@ -3,6 +3,7 @@
 The doors (command line, tasks, admin, API) call the names below and nothing deeper.
 """
 
+from .errands import register_errand
 from .issues import IssueGroup, issue_groups
 from .retries import MAX_CHOSEN, retry, retry_rows
 from .runner import execute, has_work
@@ -18,6 +19,7 @@ from .runs import (
 )
 from .totals import complete_order
 from .upsert import Outcome, Upserted, upsert
+from .warnings import warn
 
 __all__ = [
     "MAX_CHOSEN",
@@ -35,8 +37,10 @@ __all__ = [
     "execute",
     "has_work",
     "issue_groups",
+    "register_errand",
     "request_run",
     "retry",
     "retry_rows",
     "upsert",
+    "warn",
 ]

@@ -22,7 +22,7 @@ from ..exceptions import ConfigurationError, FeedError, LeaseLost, PlanRefused
 from ..feeds import Stream, get_feed
 from ..feeds.redaction import redacted
 from ..models import ACTIVE, Job, MetLinks, RunStatus, SyncPartition, SyncRun
-from . import partitions, plans
+from . import errands, partitions, plans
 from .apply import Applier
 from .batches import Place
 from .continuity import Continuity
@@ -124,6 +124,9 @@ def _execute(run_id: int, progress: Progress | None, until: Until) -> SyncRun:
 def _carry_out(
     run: SyncRun, lease: Lease[SyncRun], progress: Progress | None, until: Until
 ) -> None:
+    if errands.is_errand(run):
+        errands.carry_out(run, lease, until.pause)
+        return
     with get_feed(run.feed) as feed:
         attempt = Attempt(run, lease, feed, progress, until.pause, until.deadline)
         Execution(attempt).go()

@@ -213,7 +213,7 @@ def test_other_formats_are_not_taken(client, content_type):
 
 
 def test_the_number_of_rows_is_limited(client, settings):
-    settings.ECOMMERCE_SYNC = {"API": {"MAX_BULK_ROWS": 2}}
+    settings.ECOMMERCE_SYNC = {"API": {"MAX_BULK_ROWS": 2, "MAX_QUEUED_BULK_ROWS": 0}}
     assert len(statuses(send(client, [row("a"), row("b")]))) == 2
     rows = [row(name) for name in "abc"]
     text = "\n".join(map(json.dumps, rows))

@@ -94,7 +94,7 @@ def test_put_is_idempotent(client):
 @pytest.mark.parametrize("sku", ["SK-2", "sk-1"])
 def test_put_names_one_key_only(client, product, there, sku):
     address = by_sku("SK-1" if there else "SK-3")
-    document = problem(client.put(address, {"sku": sku, "price": "1"}), 400, "invalid")
+    document = problem(client.put(address, {"sku": sku, "price": "1"}), 409, "mismatch")
     assert [(e["pointer"], e["code"]) for e in document["errors"]] == [("/sku", "mismatch")]
     assert Product.objects.get().price != 1
 
@@ -147,10 +147,11 @@ def test_what_is_no_email_finds_nobody(client, email):
     Customer.objects.create(first_name="no address")
     problem(client.get(by_email(email)), 404)
     problem(client.put(by_email(email), {}), 400)
+    problem(client.put(by_email(email), {"email": "eve@example.com"}), 409, "mismatch")
 
 
 def test_put_keeps_the_email(client, customer):
-    document = problem(client.put(by_email("eve@example.com"), {"email": None}), 400)
+    document = problem(client.put(by_email("eve@example.com"), {"email": None}), 409)
     assert document["errors"][0]["code"] == "mismatch"
 
 

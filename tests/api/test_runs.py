@@ -249,7 +249,7 @@ def test_rows_the_run_does_not_have_are_named(client, run, later):
     elsewhere = SyncIssue.objects.create(run=other, feed="stock", stream="products", code="x")
     mine = run.issues.first().pk
     body = {"issues": [elsewhere.pk, mine, 2**63 - 1]}
-    document = problem(client.post(f"/api/sync-runs/{run.pk}/retry/", body), 400, "invalid")
+    document = problem(client.post(f"/api/sync-runs/{run.pk}/retry/", body), 404, "not_found")
     told = [(e["pointer"], e["code"], e["detail"]) for e in document["errors"]]
     assert told == [
         ("/issues/0", "unknown_issue", f"This run has no rejected row {elsewhere.pk}."),

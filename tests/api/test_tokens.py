@@ -9,6 +9,7 @@ from django.db import connection
 from django.utils import timezone
 from rest_framework_simplejwt.tokens import AccessToken as PlainAccessToken
 
+from django_ecommerce_sync.api.tokens import AccessToken
 from django_ecommerce_sync.models import RevokedToken
 
 from .conftest import APIClient, problem
@@ -313,3 +314,16 @@ def test_session_of_an_inactive_user_is_nobody(user, client):
     browser.force_login(user)
     get_user_model().objects.update(is_active=False)
     problem(browser.get(PROTECTED), 401, "not_authenticated")
+
+
+def test_s07_tokens_of_a_former_key_are_good_until_it_is_forgotten(pair, anonymous, settings):
+    backend = AccessToken().get_token_backend()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(backend, "prepared_signing_key", b"the-key-after-the-change-" * 2)
+        assert bearer(pair["access"]).get("/api/products/").status_code == 401
+        settings.ECOMMERCE_SYNC = {"API": {"FORMER_SIGNING_KEYS": [settings.SECRET_KEY]}}
+        assert bearer(pair["access"]).get("/api/products/").status_code == 403
+        fresh = exchange(anonymous, pair["refresh"]).json()
+        settings.ECOMMERCE_SYNC = {}
+        assert bearer(fresh["access"]).get("/api/products/").status_code == 403
+        assert bearer(pair["access"]).get("/api/products/").status_code == 401

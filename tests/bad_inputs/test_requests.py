@@ -280,9 +280,11 @@ def test_s26_pages(client, size):
 
 
 def test_s26_rows_in_bulk(client):
-    rows = [{"sku": f"p{n}", "price": 1} for n in range(1001)]
-    problem(client.post("/api/products/bulk/", rows), 413, "too_many_rows")
-    assert client.post("/api/products/bulk/", rows[:-1]).json()["counts"]["created"] == 1000
+    rows = [{"sku": f"p{n}", "price": 1} for n in range(1000)]
+    assert client.post("/api/products/bulk/", rows).json()["counts"]["created"] == 1000
+    text = b"{}\n" * 50_001
+    response = client.generic("POST", "/api/products/bulk/", text, "application/x-ndjson")
+    problem(response, 413, "too_many_rows")
 
 
 def test_s36_failures_in_bulk_are_problems(client, monkeypatch):

@@ -9,10 +9,10 @@ from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
-from ...models import COUNTS
+from ...models import COUNTS, RunStatus, SentRow, SentRowStatus
 from ..examples.answers import BULK, answer
 from ..fields import ChoiceField
-from .base import OptionsSerializer
+from .base import ModelSerializer, OptionsSerializer
 from .orders import OrderSerializer
 from .problems import FieldProblemSerializer
 
@@ -71,6 +71,41 @@ class BulkResponseSerializer(serializers.Serializer[Any]):
     counts = CountsSerializer()
     warnings = WarningSerializer(many=True)
     results = BulkResultSerializer(many=True)
+
+
+class SentRowSerializer(ModelSerializer[SentRow]):
+    """One row of a queued request: what became of it, once it is carried out."""
+
+    key = serializers.SerializerMethodField(
+        help_text="SKU or order number; null for customers, whose key is personal."
+    )
+    id = serializers.IntegerField(
+        source="object_id",
+        read_only=True,
+        allow_null=True,
+        help_text="Null where no row was written.",
+    )
+    status = ChoiceField(choices=SentRowStatus.choices, read_only=True)
+    errors = FieldProblemSerializer(many=True, read_only=True)  # type: ignore[assignment]
+
+    class Meta:
+        model = SentRow
+        fields = ("index", "key", "id", "status", "errors")
+        read_only_fields = fields
+
+    def get_key(self, row: SentRow) -> str | None:
+        is_done = row.status != SentRowStatus.WAITING  # until then it may be personal
+        return (is_done and row.key) or None
+
+
+class QueuedBulkSerializer(serializers.Serializer[Any]):
+    """Too many rows to be answered at once: a run carries them out."""
+
+    id = serializers.IntegerField(help_text="The run.")
+    status = ChoiceField(choices=RunStatus.choices)
+    rows = serializers.IntegerField()
+    url = serializers.URLField(help_text="The run: its progress and what came of it.")
+    results_url = serializers.URLField(help_text="What became of each row.")
 
 
 class BulkOptionsSerializer(OptionsSerializer):

@@ -315,3 +315,16 @@ def run_url(run: SyncRun, request: Any) -> str:
 def requested_run(run: SyncRun, request: Any) -> dict[str, Any]:
     """A run as the answer to asking for one names it."""
     return {"id": run.pk, "feed": run.feed, "status": run.status, "url": run_url(run, request)}
+
+
+def queued_bulk(run: SyncRun, request: Any) -> dict[str, Any]:
+    """A run as the answer to sending many rows names it."""
+    url = run_url(run, request)
+    (rows,) = run.totals.values()
+    return {
+        "id": run.pk,
+        "status": run.status,
+        "rows": rows,
+        "url": url,
+        "results_url": f"{url}results/",
+    }

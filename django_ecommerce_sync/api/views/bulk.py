@@ -11,12 +11,19 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from ..bulk import bulk
+from ..conf import api_settings
 from ..idempotency import idempotent
 from ..parsers import BulkJSONLinesParser, BulkJSONParser, BulkNDJSONParser
 from ..permissions import model_permission
 from ..problems import FieldProblem, InvalidBody
+from ..queued import queue
 from ..schema import operation
-from ..serializers.bulk import BulkOptionsSerializer, BulkResponseSerializer
+from ..serializers.bulk import (
+    BulkOptionsSerializer,
+    BulkResponseSerializer,
+    QueuedBulkSerializer,
+)
+from ..serializers.runs import queued_bulk
 from .base import ResourceView, Synced
 
 
@@ -32,7 +39,10 @@ class BulkView(ResourceView[Synced]):
             return [model_permission(model, each) for each in ("POST", "PATCH")]
         return super().required_permissions(method)
 
-    @operation(parameters=[BulkOptionsSerializer], responses=BulkResponseSerializer)
+    @operation(
+        parameters=[BulkOptionsSerializer],
+        responses={200: BulkResponseSerializer, 202: QueuedBulkSerializer},
+    )
     @action(
         detail=False,
         methods=["post"],
@@ -43,6 +53,7 @@ class BulkView(ResourceView[Synced]):
         """Create the rows whose key is not there, change those whose key is.
 
         A JSON array, or one JSON object a line. Of several rows with one key the last counts.
+        Many rows are kept for a run to carry out: 202, with the addresses to follow it.
         """
         options = BulkOptionsSerializer(data=request.query_params.dict())
         try:
@@ -52,13 +63,15 @@ class BulkView(ResourceView[Synced]):
             raise
         if not isinstance(request.data, list):  # nothing at all was sent
             raise InvalidBody([FieldProblem("", "not_a_list", _("Rows are expected."))])
+        wish: dict[str, Any] = {
+            "atomic": options.validated_data["on_error"] == "atomic",
+            "dry_run": options.validated_data["dry_run"],
+            "by": request.user,
+        }
+        name = f"{self.basename}s"
+        if len(request.data) > api_settings.MAX_BULK_ROWS:
+            data = queued_bulk(queue(name, request.data, **wish), request)
+            return Response(data, status=202, headers={"Location": data["url"]})
         serializer_class = self.bulk_serializer_class or self.get_serializer_class()
-        return Response(
-            bulk(
-                f"{self.basename}s",
-                serializer_class(partial=True, context=self.get_serializer_context()),
-                request.data,
-                atomic=options.validated_data["on_error"] == "atomic",
-                dry_run=options.validated_data["dry_run"],
-            )
-        )
+        serializer = serializer_class(partial=True, context=self.get_serializer_context())
+        return Response(bulk(name, serializer, request.data, **wish))

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 
 from ..permissions import model_permission
 from ..preconditions import check_absence
-from ..problems import Duplicate, FieldProblem, InvalidBody, step
+from ..problems import ConflictingFields, Duplicate, FieldProblem, step
 from .base import ResourceView, Synced
 from .resources import CustomerView, ProductView
 
@@ -40,10 +40,10 @@ class NaturalKeyView(ResourceView[Synced]):
         return required
 
     def lookup(self) -> dict[str, Any]:
-        try:
-            return {self.lookup_field: self._normalized(self._address)}
-        except ValidationError:
-            raise Http404 from None
+        key = self._key_in_address()
+        if key is None:
+            raise Http404
+        return {self.lookup_field: key}
 
     def get_object(self) -> Synced:
         self.kwargs = self.lookup()
@@ -88,9 +88,17 @@ class NaturalKeyView(ResourceView[Synced]):
 
     def _check_key(self, values: dict[str, Any]) -> None:
         """A PUT says what is at its address: another key in the body cannot be meant."""
-        if values[self.lookup_field] != self._normalized(self._address):
+        if values[self.lookup_field] != self._key_in_address():
             detail = _("It is not the one in the address; rename with PATCH.")
-            raise InvalidBody([FieldProblem(step(self.lookup_field), "mismatch", detail)])
+            problem = FieldProblem(step(self.lookup_field), "mismatch", detail)
+            raise ConflictingFields([problem], "mismatch")
+
+    def _key_in_address(self) -> str | None:
+        """The key, or None where the address holds none."""
+        try:
+            return self._normalized(self._address)
+        except ValidationError:
+            return None
 
 
 class ProductBySkuView(NaturalKeyView[Any], ProductView):

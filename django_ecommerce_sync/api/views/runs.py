@@ -18,15 +18,20 @@ from rest_framework.response import Response
 
 from ... import sync
 from ...exceptions import AlreadyRunning, ConfigurationError, PlanRefused, RetryRefused
-from ...models import PlannedChange, SyncIssue, SyncRun
+from ...models import BULK, PlannedChange, SentRow, SyncIssue, SyncRun
 from ...sync.plans import CSV_COLUMNS, csv_rows
 from ..conf import api_settings
 from ..examples.answers import ISSUE, csv_file
 from ..exports import cells, csv_response
 from ..filters import FieldFilter, SearchFilter
-from ..filtersets import PlannedChangeFilterSet, SyncIssueFilterSet, SyncRunFilterSet
+from ..filtersets import (
+    PlannedChangeFilterSet,
+    SentRowFilterSet,
+    SyncIssueFilterSet,
+    SyncRunFilterSet,
+)
 from ..idempotency import idempotent
-from ..problems import Conflict, FieldProblem, InvalidBody
+from ..problems import Conflict, FieldProblem, UnknownFields
 from ..refresh import request_runs
 from ..renderers import CSVRenderer, JSONRenderer
 from ..schema import operation
@@ -39,6 +44,7 @@ from ..serializers import (
     SyncIssueSerializer,
     SyncRunSerializer,
 )
+from ..serializers.bulk import SentRowSerializer
 from ..serializers.runs import requested_run, run_url
 from ..throttling import RefreshThrottle
 from .base import ApiView, ModelView
@@ -92,14 +98,26 @@ class SyncRunView(mixins.ListModelMixin, mixins.RetrieveModelMixin, ModelView[Sy
     action_permissions: ClassVar = {
         "issues": SEE_ISSUES,
         "groups": SEE_ISSUES,
+        "results": SEE_ISSUES,
         "plan": ["ecommerce_sync.view_syncrun", "ecommerce_sync.view_plannedchange"],
         "apply": RUN_SYNC,
         "cancel": RUN_SYNC,
         "retry": RUN_SYNC,
     }
 
+    def required_permissions(self, method: str) -> list[str]:
+        return [] if self._is_senders else super().required_permissions(method)
+
+    @property
+    def _is_senders(self) -> bool:
+        """Whether it is about rows that whoever asks has sent."""
+        if self.action not in ("retrieve", "results"):
+            return False
+        sent = SyncRun.objects.filter(trigger=BULK, requested_by=self.request.user.pk)
+        return sent.filter(pk=self.kwargs["pk"]).exists()
+
     def get_queryset(self) -> QuerySet[Any]:
-        if self.action in ("issues", "plan"):
+        if self.action in ("issues", "plan", "results"):
             return super().get_queryset()
         issues = SyncIssue.objects.filter(run=OuterRef("pk")).order_by().values("run")
         count = Subquery(issues.annotate(n=Count("pk")).values("n"), output_field=IntegerField())
@@ -195,6 +213,27 @@ class SyncRunView(mixins.ListModelMixin, mixins.RetrieveModelMixin, ModelView[Sy
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
     @operation(
+        operation_id="sync_runs_results",
+        summary="List what became of the rows of a bulk request",
+        responses=SentRowSerializer(many=True),
+    )
+    @action(
+        detail=True,
+        queryset=SentRow.objects.order_by("index"),
+        serializer_class=SentRowSerializer,
+        filterset_class=SentRowFilterSet,
+        filter_backends=[FieldFilter],
+    )
+    def results(self, request: Request, pk: int) -> Response:
+        """Row by row, in the order they were sent. A run that reads a feed has none of them.
+
+        Who has sent the rows may see this and the run without further rights.
+        """
+        run = get_object_or_404(SyncRun, pk=pk)
+        page = self.paginate_queryset(self.filter_queryset(self.get_queryset().filter(run=run)))
+        return self.get_paginated_response(self.get_serializer(page, many=True).data)
+
+    @operation(
         summary="List what a dry run would have changed",
         responses={
             (200, "application/json"): PlannedChangeSerializer(many=True),
@@ -256,12 +295,12 @@ class SyncRunView(mixins.ListModelMixin, mixins.RetrieveModelMixin, ModelView[Sy
         return Response(data, status=202, headers={"Location": run_url(run, self.request)})
 
 
-def _refusal(error: RetryRefused, choice: dict[str, Any]) -> InvalidBody | Conflict:
-    """Rows that do not exist are the client's mistake; that none is open is how things are."""
+def _refusal(error: RetryRefused, choice: dict[str, Any]) -> UnknownFields | Conflict:
+    """Rows may not exist, or be open no more."""
     if not error.issues:
         return Conflict(str(error), "nothing_to_retry")
     unknown = set(error.issues)
-    return InvalidBody(
+    return UnknownFields(
         FieldProblem(f"/issues/{index}", "unknown_issue", f"This run has no rejected row {pk}.")
         for index, pk in enumerate(choice["issues"])
         if pk in unknown

@@ -17,6 +17,7 @@ from ...models import (
     PlannedChange,
     RevokedToken,
     RunStatus,
+    SentRow,
     SyncIssue,
     SyncRun,
 )
@@ -50,6 +51,7 @@ class Prune(Subcommand):
         days = options["days"] or settings.KEEP_RUNS_DAYS
         old = finished_before(days).exclude(pk__in=last_successful())
         planned = delete(PlannedChange.objects.filter(run__in=old))
+        delete(SentRow.objects.filter(run__in=old))
         issues = delete(SyncIssue.objects.filter(run__in=old))
         runs = delete(old)
         for model in (RevokedToken, IdempotencyKey):

@@ -1,0 +1,116 @@
+"""System checks for each way a project can leave its API open or broken."""
+
+from datetime import timedelta
+
+import pytest
+from django.core import checks
+from rest_framework_simplejwt.settings import api_settings as jwt_settings
+
+from django_ecommerce_sync.api.checks import check_api, check_api_deployment
+from django_ecommerce_sync.api.conf import ApiSettings
+
+SHARED = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache"}}
+LOCAL = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+
+
+@pytest.fixture
+def found(settings):
+    """What the checks say about ``ECOMMERCE_SYNC["API"]``: id -> message."""
+
+    def look(api, *, deploy=False):
+        settings.ECOMMERCE_SYNC = {"API": api}
+        messages = check_api_deployment() if deploy else check_api()
+        return {message.id.removeprefix("ecommerce_sync."): message for message in messages}
+
+    return look
+
+
+@pytest.fixture
+def sound(settings, monkeypatch):
+    """A project that is ready to be deployed."""
+    settings.CACHES = SHARED
+    monkeypatch.setattr(jwt_settings, "SIGNING_KEY", "a-key-of-its-own-" * 3)
+
+
+def test_they_are_registered():
+    everyday = checks.registry.registry.get_checks()
+    assert check_api in everyday
+    assert check_api_deployment not in everyday
+    assert check_api_deployment in checks.registry.registry.get_checks(True)
+
+
+def test_the_defaults_are_sound(found, sound):
+    assert found({}) == {}
+    assert found({}, deploy=True) == {}
+    assert found({name: getattr(ApiSettings, name) for name in ApiSettings.names()}) == {}
+
+
+@pytest.mark.parametrize(
+    ("api", "number", "said"),
+    [
+        ({"NUM_PROXY": 1}, "E027", "'NUM_PROXIES'"),
+        ({"NUM_PROXIES": -1}, "E028", "NUM_PROXIES"),
+        ({"NUM_PROXIES": "1"}, "E028", "NUM_PROXIES"),
+        ({"MAX_PAGE_SIZE": 0}, "E028", "MAX_PAGE_SIZE"),
+        ({"PAGE_SIZE": True}, "E028", "PAGE_SIZE"),
+        ({"MAX_BULK_ROWS": 0}, "E028", "MAX_BULK_ROWS"),
+        ({"ACCESS_TOKEN_LIFETIME": 300}, "E029", "ACCESS_TOKEN_LIFETIME"),
+        ({"REFRESH_TOKEN_LIFETIME": timedelta(0)}, "E029", "REFRESH_TOKEN_LIFETIME"),
+        ({"THROTTLE_RATES": ["5/min"]}, "E030", "no dict"),
+        ({"THROTTLE_RATES": {"logins": "5/min"}}, "E030", "'login'"),
+        ({"THROTTLE_RATES": {"login": "5"}}, "E030", "'5'"),
+        ({"THROTTLE_RATES": {"login": "0/min"}}, "E030", "'0/min'"),
+        ({"THROTTLE_RATES": {"login": "5/year"}}, "E030", "'5/year'"),
+        ({"PERMISSION_CLASSES": ["nowhere.Permission"]}, "E031", "PERMISSION_CLASSES"),
+        ({"AUTHENTICATION_CLASSES": ["os.path.join"]}, "E031", "no class"),
+        ({"FORMER_SIGNING_KEYS": ["short"]}, "E032", "32 bytes"),
+    ],
+)
+def test_what_cannot_work(found, sound, api, number, said):
+    message = found(api)[number]
+    assert isinstance(message, checks.Error)
+    assert said in f"{message.msg} {message.hint}"
+
+
+@pytest.mark.parametrize(("key", "bad"), [("x" * 31, True), ("x" * 32, False), ("ü" * 16, False)])
+def test_s07_a_short_key_is_an_error(found, monkeypatch, key, bad):
+    monkeypatch.setattr(jwt_settings, "SIGNING_KEY", key)
+    assert ("E032" in found({})) is bad
+    monkeypatch.setattr(jwt_settings, "ALGORITHM", "RS256")
+    assert "E032" not in found({})
+
+
+@pytest.mark.parametrize(
+    ("api", "host", "number"),
+    [
+        ({}, {"CACHES": LOCAL}, "W004"),
+        ({}, {"CACHES": {}}, None),
+        ({"THROTTLE_RATES": {"login": None}}, {}, "W005"),
+        ({}, {"SECURE_PROXY_SSL_HEADER": ("HTTP_X_FORWARDED_PROTO", "https")}, "W006"),
+        ({}, {"USE_X_FORWARDED_HOST": True}, "W006"),
+        ({"NUM_PROXIES": 1}, {"USE_X_FORWARDED_HOST": True}, None),
+        ({"ACCESS_TOKEN_LIFETIME": timedelta(hours=2)}, {}, "W008"),
+        ({"REFRESH_TOKEN_LIFETIME": timedelta(days=365)}, {}, "W008"),
+        ({"PERMISSION_CLASSES": ["rest_framework.permissions.AllowAny"]}, {}, "W009"),
+        ({"PERMISSION_CLASSES": []}, {}, "W009"),
+    ],
+)
+def test_what_is_told_before_it_is_deployed(found, sound, settings, api, host, number):
+    for name, value in host.items():
+        setattr(settings, name, value)
+    told = found(api, deploy=True)
+    assert list(told) == ([number] if number else [])
+    assert all(isinstance(message, checks.Warning) for message in told.values())
+
+
+def test_s07_a_key_that_is_also_something_else(found, sound, settings, monkeypatch):
+    monkeypatch.setattr(jwt_settings, "SIGNING_KEY", settings.SECRET_KEY)
+    assert list(found({}, deploy=True)) == ["W007"]
+
+
+def test_s14_a_cache_each_process_has_for_itself_matters_only_where_it_counts(
+    found, sound, settings
+):
+    settings.CACHES = LOCAL
+    nothing = {"THROTTLE_RATES": {"login": None, "token": None, "refresh": None}}
+    assert "W004" not in found(nothing, deploy=True)
