@@ -205,6 +205,20 @@ BULK: dict[str, Any] = {
         },
     ],
 }
+QUEUED_BULK: dict[str, Any] = {
+    "id": 13,
+    "status": "queued",
+    "rows": 25000,
+    "url": f"{_HOST}/api/sync-runs/13/",
+    "results_url": f"{_HOST}/api/sync-runs/13/results/",
+}
+SENT_ROW: dict[str, Any] = {
+    "index": 0,
+    "key": "SOCK-RED-42",
+    "id": 17,
+    "status": "created",
+    "errors": [],
+}
 DUPLICATE: dict[str, Any] = {
     "id": 4,
     "model": "customers",

@@ -10,7 +10,7 @@ from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from ...models import COUNTS, RunStatus, SentRow, SentRowStatus
-from ..examples.answers import BULK, answer
+from ..examples.answers import BULK, QUEUED_BULK, SENT_ROW, answer
 from ..fields import ChoiceField
 from .base import ModelSerializer, OptionsSerializer
 from .orders import OrderSerializer
@@ -73,6 +73,7 @@ class BulkResponseSerializer(serializers.Serializer[Any]):
     results = BulkResultSerializer(many=True)
 
 
+@extend_schema_serializer(examples=[answer("A row that was made", SENT_ROW)])
 class SentRowSerializer(ModelSerializer[SentRow]):
     """One row of a queued request: what became of it, once it is carried out."""
 
@@ -98,6 +99,7 @@ class SentRowSerializer(ModelSerializer[SentRow]):
         return (is_done and row.key) or None
 
 
+@extend_schema_serializer(examples=[answer("A run will carry them out", QUEUED_BULK)])
 class QueuedBulkSerializer(serializers.Serializer[Any]):
     """Too many rows to be answered at once: a run carries them out."""
 
