@@ -1,5 +1,7 @@
 #!/usr/bin/env python
-"""Every test this machine can run: on SQLite, then on MariaDB, then with Celery on Redis.
+"""Every test this machine can run: on SQLite and on MariaDB, then with Celery on Redis.
+
+The databases are tested at the same time; what the second one says comes after the first.
 
 ``make test`` calls it. What a missing service leaves out is said at the end; with
 ``REQUIRE_SERVICES=1`` it is a failure. Further arguments go to pytest. ``DB_HOST``,
@@ -13,6 +15,8 @@ import sys
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO
 from urllib.parse import quote
 
 import redis
@@ -35,10 +39,12 @@ def main() -> int:
         ("MariaDB", f"{here} and not slow", mariadb_url(), without_mariadb()),
         ("Celery", "services", mariadb_url(), without_mariadb() or without_redis()),
     )
-    results = {
-        name: f"left out: {gap}" if gap else run_pytest(name, markers, url)
-        for name, markers, url, gap in parts
-    }
+    with TemporaryFile("w+") as later:
+        second = None if parts[1][3] else start_pytest(*parts[1][1:3], output=later)
+        results = {"SQLite": run_pytest(*parts[0][:3])}
+        results["MariaDB"] = told("MariaDB", second, later) if second else left_out(parts[1][3])
+    name, markers, url, gap = parts[2]
+    results[name] = left_out(gap) if gap else run_pytest(name, markers, url)
     for name, result in results.items():
         print(f"{name:<8} {result}")
     required = os.environ.get("REQUIRE_SERVICES") == "1"
@@ -49,9 +55,33 @@ def main() -> int:
 def run_pytest(name: str, markers: str, url: str) -> str:
     """Run the tests with these markers on this database, and say in a word how it went."""
     print(f"== {name}: pytest -m '{markers}'", flush=True)
+    return outcome(start_pytest(markers, url).wait())
+
+
+def start_pytest(markers: str, url: str, output: IO[str] | None = None) -> subprocess.Popen[bytes]:
+    """Begin to run the tests with these markers on this database."""
     command = [sys.executable, "-m", "pytest", "-m", markers, *sys.argv[1:]]
     environment = {**os.environ, "DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "tests.settings"}
-    code = subprocess.run(command, cwd=ROOT, env=environment).returncode
+    return subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT
+    )
+
+
+def told(name: str, running: subprocess.Popen[bytes], output: IO[str]) -> str:
+    """Wait for tests that run, and say what they have said meanwhile."""
+    code = running.wait()
+    output.seek(0)
+    print(f"== {name}, meanwhile\n{output.read()}", flush=True)
+    return outcome(code)
+
+
+def left_out(gap: str) -> str:
+    """How it went where something is missing."""
+    return f"left out: {gap}"
+
+
+def outcome(code: int) -> str:
+    """What an exit code of pytest says."""
     if code == NO_TESTS_SELECTED and sys.argv[1:]:
         return "passed: your arguments select none of its tests"
     return "passed" if code == PASSED else f"FAILED: pytest ended with {code}"
