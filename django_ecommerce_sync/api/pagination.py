@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, cast
 from django.core.cache import cache
 from django.core.exceptions import EmptyResultSet
 from django.core.paginator import Paginator
+from django.db.models import QuerySet
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.plumbing import append_meta
@@ -59,6 +60,8 @@ class CountingPaginator(Paginator):  # type: ignore[type-arg]
 
     @cached_property
     def count(self) -> int:
+        if not isinstance(self.object_list, QuerySet):
+            return len(self.object_list)
         try:
             key = f"ecommerce_sync:count:{self._question()}"
         except EmptyResultSet:
@@ -66,7 +69,7 @@ class CountingPaginator(Paginator):  # type: ignore[type-arg]
         with suppress(Exception):  # a cache that is down costs time, and no answer
             if (known := cache.get(key)) is not None:
                 return int(known)
-        counted = int(cast(Any, self.object_list).count())
+        counted: int = self.object_list.count()
         if counted >= MANY_ROWS:
             with suppress(Exception):
                 cache.set(key, counted, COUNT_LIFETIME)

@@ -82,7 +82,7 @@ class Shape:
 
 def _names(query: Mapping[str, str], parameter: str) -> tuple[str, ...]:
     text = query.get(parameter)
-    if not text:
+    if text is None:
         return ()
     return tuple(dict.fromkeys(name.strip() for name in text.split(",")))
 

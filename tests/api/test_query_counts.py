@@ -49,7 +49,7 @@ LISTS = {
     "sync-runs/": 2,
     "sync-runs/{run}/issues/": 3,
     "sync-runs/{run}/plan/": 3,
-    "sync-runs/{run}/results/": 4,  # and whether they were sent by who asks
+    "sync-runs/{run}/results/": 3,  # and whether they were sent by who asks
 }
 
 

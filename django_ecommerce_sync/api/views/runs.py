@@ -106,7 +106,9 @@ class SyncRunView(mixins.ListModelMixin, mixins.RetrieveModelMixin, ModelView[Sy
     }
 
     def required_permissions(self, method: str) -> list[str]:
-        return [] if self._is_senders else super().required_permissions(method)
+        required = super().required_permissions(method)
+        is_allowed = self.request.user.has_perms(required)
+        return required if is_allowed or not self._is_senders else []
 
     @property
     def _is_senders(self) -> bool:
