@@ -176,7 +176,7 @@ class TestRun:
     def test_a_feed_that_another_worker_runs_exits_with_4(self, feeds):
         feeds(shop=GOOD)
         alive = timezone.now() + timedelta(minutes=1)
-        SyncRun.objects.create(feed="shop", status="running", lease_until=alive)
+        SyncRun.objects.create(feed="shop", status="running", owner="else", lease_until=alive)
         assert command("run")[0] == 4
         assert not Product.objects.exists()
 

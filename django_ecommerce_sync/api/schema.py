@@ -208,7 +208,8 @@ class AutoSchema(SpectacularSchema):
         return [_IDEMPOTENCY_KEY, _REPLAYED] if getattr(handler, "is_idempotent", False) else []
 
     def _conditional_headers(self) -> list[Any]:
-        if not getattr(self.view, "has_etags", False) or self._is_list_view():
+        is_about_one = not (self._is_list_view() or self._action == "bulk")
+        if not getattr(self.view, "has_etags", False) or not is_about_one:
             return []
         if "{" not in self.path:
             return [_ETAG]

@@ -174,6 +174,7 @@ def written(connection: BaseDatabaseWrapper, values: Sequence[Any]) -> str:
 
 
 def _escaped(connection: BaseDatabaseWrapper, text: str) -> str:
+    connection.ensure_connection()  # it may have been let go while a source took its time
     escaped: bytes = connection.connection.escape_string(text.encode())
     return escaped.decode()
 
