@@ -234,7 +234,9 @@ class Applier(Landing):
     # -- report ------------------------------------------------------------------------------
 
     def _report(self, changes: Changes, create: Sequence[Item], update: Sequence[Item]) -> Report:
-        landed = [*create, *update, *changes.relink, *changes.seen]
+        waiting = {id(item) for item in changes.postponed}  # for the last copy to be told
+        seen = [item for item in changes.seen if id(item) not in waiting]
+        landed = [*create, *update, *changes.relink, *seen]
         if changes.newest is not None:
             landed = [item for item in landed if not item.is_stale]
         return Report(

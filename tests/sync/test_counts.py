@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from django_ecommerce_sync.models import Product, RunStatus, StreamState, SyncLink
+from django_ecommerce_sync.models import Product, RunStatus, StreamState, SyncIssue, SyncLink
 from tests.sync.conftest import product
 
 pytestmark = pytest.mark.django_db
@@ -228,3 +228,16 @@ def test_a_rejected_copy_does_not_come_back_over_a_later_one(shop):
     run = shop.sync()
     assert run.counts_of("products")["rejected"] == run.issues.count() == 1
     assert str(Product.objects.get(sku="SKU-2").price) == "2.0000"
+
+
+def test_a_copy_that_waits_for_the_last_one_closes_no_issue(shop):
+    """A record known to have copies is counted when it is read, and looked at when all is read."""
+    shop.rows = {"products": [product(1), product(1, title="New")]}
+    shop.sync()
+    shop.rows = {"products": [product(1, price="x")]}
+    first, second = shop.sync(), shop.sync()
+    states = SyncIssue.objects.order_by("run").values_list("run", "state")
+    assert list(states) == [(first.pk, "open"), (second.pk, "open")]
+    shop.rows = {"products": [product(1, price="7")]}
+    shop.sync()
+    assert not SyncIssue.objects.filter(state="open").exists()
