@@ -377,6 +377,8 @@ def _json(value: Any) -> Any:
 
 def json_texts(values: list[Any]) -> list[JSONText] | None:
     """JSON values as texts, or None where one of them cannot be stored, or is blank."""
+    if any(isinstance(value, str) and not value.strip() for value in values):
+        return None
     try:
         texts = list(map(_JSON.encode, values))
     except (TypeError, UnicodeEncodeError, RecursionError, ValueError):

@@ -156,3 +156,12 @@ def test_copies_are_counted_as_ever(shop, monkeypatch):
     assert short == long
     assert (short[0]["created"], short[0]["duplicate"]) == (7, 3)
     assert Product.objects.get(sku="SKU-2").name == "Newer"
+
+
+@pytest.mark.parametrize("blank", ["", "  ", "\t", "\u00a0"])
+def test_blank_text_is_no_json_value(shop, monkeypatch, blank):
+    fields = {"sku": "sku", "name": "title", "price": "price", "attributes": "attrs"}
+    shop.streams = [Stream("products", fields=fields)]
+    shop.rows = {"products": [product(1, attrs=blank), product(2, attrs={"a": 1})]}
+    short, long = both_ways(shop, monkeypatch)
+    assert short == long
