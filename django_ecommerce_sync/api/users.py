@@ -67,6 +67,7 @@ def _rights(model: type[models.Model]) -> PreparedQuery:
 
     def rights(pk: int) -> Any:
         rows = Permission.objects.order_by().values_list(*columns)
-        return rows.filter(**{own: pk}).union(rows.filter(**{f"group__{groups}": pk}))
+        both = rows.filter(**{own: pk}).union(rows.filter(**{f"group__{groups}": pk}))
+        return both.order_by()  # Django 6.1 orders a union as its model says
 
     return PreparedQuery(rights, _SOMEBODY)
