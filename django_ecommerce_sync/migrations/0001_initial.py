@@ -387,6 +387,7 @@ class Migration(migrations.Migration):
                 ('code', models.CharField(max_length=64, verbose_name='code')),
                 ('message', models.CharField(max_length=500, verbose_name='message')),
                 ('excerpt', models.CharField(blank=True, max_length=100, verbose_name='excerpt')),
+                ('content', models.CharField(blank=True, editable=False, max_length=32)),
                 ('state', models.CharField(choices=[('open', 'open'), ('resolved', 'resolved')], default='open', max_length=10, verbose_name='state')),
                 ('waits_for', models.CharField(blank=True, editable=False, max_length=32)),
                 ('waits_for_key', models.CharField(blank=True, editable=False, max_length=32)),

@@ -151,6 +151,9 @@ class SyncIssue(models.Model):
     code = models.CharField(_("code"), max_length=64)
     message = models.CharField(_("message"), max_length=500)
     excerpt = models.CharField(_("excerpt"), max_length=100, blank=True)
+    # A digest of the row where it has no id, for it may stand in another place when it is read
+    # again; of a question, which rows it is about.
+    content = models.CharField(max_length=32, blank=True, editable=False)
     state = models.CharField(_("state"), max_length=10, choices=IssueState, default=IssueState.OPEN)
     resolved_by = models.ForeignKey(
         SyncRun,

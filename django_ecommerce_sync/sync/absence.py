@@ -2,13 +2,14 @@
 
 A link is as old as the last read that met its record; one that the last complete read did not
 meet is absent. A row that a record of another stream stands for, too, stays until that one is
-absent as well.
+absent as well, or its feed is gone from the settings.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import Any
 
 from django.db.models import F
@@ -24,6 +25,8 @@ from .target import Target
 
 #: Rows named where there are too many of them.
 _NAMED = 20
+#: Numbers of links read at once.
+_NUMBERS = 10_000
 
 
 @dataclass(slots=True)
@@ -36,6 +39,20 @@ class Absent:
     number: int = 0
     present: int = 0
     named: list[str] = field(default_factory=list)
+    _sum: int = 0
+
+    def add(self, rows: Mapping[Any, str]) -> None:
+        """Count rows, given as {primary key: key}."""
+        self.number += len(rows)
+        self.named += list(rows.values())[: _NAMED - len(self.named)]
+        for pk in rows:
+            digest = blake2b(str(pk).encode(), digest_size=16).digest()
+            self._sum = (self._sum + int.from_bytes(digest)) % 2**128
+
+    @property
+    def digest(self) -> str:
+        """Which rows they are, in whatever order: 32 hexadecimal characters."""
+        return f"{self._sum:032x}"
 
     @property
     def ratio(self) -> float:
@@ -65,9 +82,7 @@ class Absence:
         not_met = 0
         for links in self.not_met():
             not_met += len(links)
-            rows = self._to_archive(links)
-            found.number += len(rows)
-            found.named += list(rows.values())[: _NAMED - len(found.named)]
+            found.add(self._to_archive(links))
         # Neither what the run has brought nor what went long ago makes a loss any smaller.
         found.present = self.links.exclude(first_run=self.run).count() - not_met
         return found
@@ -80,13 +95,9 @@ class Absence:
 
     def not_met(self) -> Iterator[dict[int, str]]:
         """The links of records that were not met, {primary key: row}, by the batch."""
-        if self.ledger is None and self._all_met():
-            return
-        last = 0
-        columns = ("pk", "object_id", "external_id", "first_run")
-        following = self.links.order_by("pk").values_list(*columns)
-        while links := list(following.filter(pk__gt=last)[: settings.BATCH_SIZE]):
-            last = links[-1][0]
+        for pks in self._doubtful():
+            columns = ("pk", "object_id", "external_id", "first_run")
+            links = self.links.filter(pk__in=pks).order_by("pk").values_list(*columns)
             if absent := {pk: row for pk, row, *about in links if not self._is_met(pk, *about)}:
                 yield absent
 
@@ -119,9 +130,19 @@ class Absence:
         absent = set(links.values())
         return self._visible(absent - self._held_by_others(absent))
 
-    def _all_met(self) -> bool:
-        """Whether there are as many links as were met: no need to look at each."""
-        return bool(self.links.exclude(first_run=self.run).count() == self.met.count())
+    def _doubtful(self) -> Iterator[list[int]]:
+        """Links that may not have been met, by the batch: most are never more than a number."""
+        has_met = self.met.has_id
+        last, doubtful = 0, list[int]()
+        older = self.links.exclude(first_run=self.run).order_by("pk").values_list("pk", flat=True)
+        while pks := list(older.filter(pk__gt=last)[:_NUMBERS]):
+            last = pks[-1]
+            doubtful += [pk for pk in pks if not has_met(pk)]
+            while len(doubtful) >= settings.BATCH_SIZE:
+                yield doubtful[: settings.BATCH_SIZE]
+                doubtful = doubtful[settings.BATCH_SIZE :]
+        if doubtful:
+            yield doubtful
 
     def _is_met(self, pk: int, external_id: str, first_run: int) -> bool:
         if self.ledger is not None:
@@ -138,7 +159,9 @@ class Absence:
             if (
                 self._is_met(pk, external_id, first_run)
                 if (feed, stream) == (self.feed, self.stream)
-                else missing_since is None and not self._is_missing_in_imagination(pk)
+                else feed in settings.FEEDS
+                and missing_since is None
+                and not self._is_missing_in_imagination(pk)
             )
         }
         return held | self._held_in_imagination(object_ids)

@@ -15,7 +15,7 @@ from django.db.models.functions import Concat, Left
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
-from ..models import IssueState, SyncIssue, SyncRun
+from ..models import IssueState, SyncIssue
 from .changes import Changes
 from .target import Target
 
@@ -45,12 +45,11 @@ def anybody_waits() -> bool:
     return SyncIssue.objects.filter(waits_for__gt="").exists()
 
 
-def announce_batch(run: SyncRun, stream: str, target: Target, changes: Changes) -> None:
+def announce_batch(target: Target, changes: Changes, how: str, *, feed: str, stream: str) -> None:
     """Mark the rejected rows that waited for what a batch has brought."""
     brought = changes.create or changes.load.keys or changes.update or changes.relink
     if brought and anybody_waits():
-        digests = set(_brought(run.feed, stream, target, changes))
-        announce(digests, f"arrived in run #{run.pk}")
+        announce(set(_brought(feed, stream, target, changes)), how)
 
 
 def announce_row(row: models.Model, key: str) -> None:

@@ -108,8 +108,13 @@ class Item:
 
     @property
     def is_stale(self) -> bool:
-        """Whether a newer state of the record has been applied before."""
+        """Whether a newer state of the record has been applied before.
+
+        A record that was gone is what the source has now, however old it says it is.
+        """
         time, known = self.source_updated_at, self.known_time
+        if self.link is not None and self.link.missing_since is not None:
+            return False
         return time is not None and known is not None and time < known
 
     @property
@@ -197,7 +202,9 @@ class Changes:
         if self.settling:  # the copy was counted before, in the hope of the best
             self.counts["duplicate" if item.earlier == "changed" else item.earlier] -= 1
         self.rejections.append(
-            Rejection(item.position, item.external_id, str(key or ""), error, item.waits_for)
+            Rejection(
+                item.position, item.external_id, str(key or ""), error, item.waits_for, item.origin
+            )
         )
 
     def refuse(self, refused: Sequence[tuple[Item, RecordError, Any]]) -> None:

@@ -12,8 +12,9 @@ from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 import msgspec
+from django.conf import settings
 
-from ..feeds import Encoding, FeedSource, Payload, RawRow, Stream
+from ..feeds import BadRow, Encoding, FeedSource, Payload, RawRow, Stream
 
 _ENCODER = msgspec.json.Encoder(order="sorted", enc_hook=repr)
 #: Raised whenever cleaning changes what a value becomes, so that every row is compared anew.
@@ -53,6 +54,24 @@ class RecordDigest:
         digest = self._empty.copy()
         digest.update(_ENCODER.encode(payload))
         return digest.hexdigest()
+
+
+def content_of(row: RawRow | Payload | BadRow | None) -> str:
+    """A digest of what a row says, whatever it is mapped to; "" where that cannot be told.
+
+    Keyed, for it is kept, and there may be personal data in the row.
+    """
+    if isinstance(row, tuple):
+        content = b"\0".join((row[2].context, row[0]))
+    elif row is None or isinstance(row, BadRow):
+        return ""
+    else:
+        try:
+            content = _ENCODER.encode(row)
+        except (TypeError, ValueError, RecursionError):
+            return ""
+    key = blake2b(f"ecommerce_sync.content {settings.SECRET_KEY}".encode()).digest()
+    return blake2b(content, digest_size=16, key=key).hexdigest()
 
 
 def mapping_digest(stream: Stream, key: str, owners: Any = ()) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import logging
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from copy import copy
 from dataclasses import dataclass
 from functools import partial
@@ -31,7 +31,8 @@ from .lease import Lease, lease_end
 from .match import WAITING, Matcher
 from .meanwhile import meanwhile
 from .observation import Observation
-from .reader import Known, NumberedRow, decoded
+from .reader import NumberedRow, decoded
+from .rejected import Rejected
 from .repeats import Repeats
 from .report import Report, add_actions, add_counts
 from .shape import check_shape, renamed_paths
@@ -123,7 +124,7 @@ class StreamExecution:
         self.repeats = Repeats()
         #: What there is to do while the database works; returns whether there is more.
         self.make_ready: Callable[[], bool] = lambda: False
-        self.wanted = _rows_to_retry(self.run, stream.name)
+        self.rejected = Rejected(self.run, stream.name)
         self.heals = issues.has_open(self.run.feed, stream.name) and not self.run.dry_run
 
     def go(self, place: Place) -> None:
@@ -179,6 +180,7 @@ class StreamExecution:
         """
         if not place.read:
             return
+        self.rejected.is_whole = False
         rejected = self.run.issues.filter(stream=self.stream.name, code__in=WAITING)
         waiting = set(rejected.values_list("position", flat=True)[:_MAX_WAITING])
         if waiting or self.matcher.has_repeats():
@@ -221,6 +223,8 @@ class StreamExecution:
         asking = mine.filter(code=issues.NEEDS_ATTENTION).exists()
         self.continuity.end(self.seen, counts, waiting=waiting, asking=asking)
         self.landing.end(run)
+        if self.heals:
+            self.rejected.end()
         run.cursor = {"stream": name, "done": True}
         self._keep(run, "cursor", "counts", "plan_counts", "warnings")
         self.run = self.attempt.run = run
@@ -243,12 +247,17 @@ class StreamExecution:
     def _is_doubtful(self, absent: Absent, max_ratio: float) -> bool:
         """Whether so much is gone that a person must be asked; asks."""
         is_empty = not self.run.counts.get(self.stream.name, {}).get("read")
-        if absent.number and (absent.ratio > max_ratio or is_empty) and not self.run.allow_shrink:
+        is_much = absent.number > 0 and (absent.ratio > max_ratio or is_empty)
+        if is_much and not self._is_allowed(absent):
             self._ask(absent, max_ratio)
             return True
         if not self.run.dry_run:
             issues.settle_question(self.run, self.stream.name)
         return False
+
+    def _is_allowed(self, absent: Absent) -> bool:
+        """Whether a person believes that these rows are gone: not others than was asked about."""
+        return self.run.allow_shrink and issues.is_answer(self.run, self.stream.name, absent)
 
     def _archive(self, absence: Absence, rows: Mapping[Any, str]) -> None:
         with transaction.atomic():
@@ -324,7 +333,7 @@ class StreamExecution:
         if run.cancel_requested:
             raise Cancelled
         changes = decide()
-        if self._opens(batch) and pass_ is Pass.FIRST and self.wanted is None:
+        if self._opens(batch) and pass_ is Pass.FIRST and not run.is_retry:
             self._look_at_shape(run, batch, changes)
         report = self.landing.apply(changes)
         self.seen.take_time(changes.newest)
@@ -332,7 +341,8 @@ class StreamExecution:
             warn(run, self.stream.name, code, message, count=count)
         self._account(run, batch, changes, report, pass_=pass_)
         if not run.dry_run:
-            arrivals.announce_batch(run, self.stream.name, self.target, changes)
+            how, place = f"arrived in run #{run.pk}", self.matcher.place
+            arrivals.announce_batch(self.target, changes, how, **place)
         return changes, report
 
     def _opens(self, batch: Batch) -> bool:
@@ -349,25 +359,23 @@ class StreamExecution:
             warn(run, self.stream.name, "unknown_path", message)
 
     def _changes(self, batch: Batch) -> Changes:
-        if self.wanted is None:
+        self.rejected.look(batch.rows)
+        if not self.run.is_retry:
             return self.matcher.match(batch.rows, batch.known, batch.load)
+        wanted = self.rejected.includes
         pairs = zip(batch.rows, batch.known, strict=True)
-        return self.matcher.match([row for row, known in pairs if self._is_wanted(row, known)])
-
-    def _is_wanted(self, row: NumberedRow, known: Known) -> bool:
-        """Whether a retry is about this row."""
-        ids, positions = self.wanted or (set(), set())
-        return known[0] in ids or row[0] in positions
+        return self.matcher.match([row for row, known in pairs if wanted(row, known)])
 
     def _refused(self, batch: Batch, error: DatabaseError) -> Changes:
-        ((position, _, payload),) = decoded(batch.rows)
+        ((position, row, payload),) = decoded(batch.rows)
         changes = Changes()
         changes.counts["read"] = 1
         external_id = key = ""
         if not isinstance(payload, BadRow):
             external_id, key = self.target.identify(payload), self.matcher.key_text(payload)
         reason = f"The database refused the row ({named(error)})."
-        changes.reject(Item(position, {}, external_id, ""), RecordError("db_rejected", reason), key)
+        item = Item(position, {}, external_id, "", row)
+        changes.reject(item, RecordError("db_rejected", reason), key)
         return changes
 
     def _account(
@@ -427,12 +435,10 @@ class StreamExecution:
             if self.heals:
                 issues.supersede(run, name, report.rejections)
             issues.record(run, name, report.rejections)
+            self.heals |= bool(report.rejections) and not run.dry_run
         if self.heals:
-            issues.resolve(run, name, report, last=self._last())
-
-    def _last(self) -> int | None:
-        """The last position that what lands now may overrule; None for all there are."""
-        return None
+            issues.resolve(run, name, report.landed)
+            self.rejected.settle(report.landed)
 
     @transaction.atomic
     def _ask(self, absent: Absent, max_ratio: float) -> None:
@@ -485,12 +491,3 @@ class Rehearsal(StreamExecution):
 
     def _ask(self, absent: Absent, max_ratio: float) -> None:
         pass
-
-
-def _rows_to_retry(run: SyncRun, stream: str) -> tuple[set[str], set[int]] | None:
-    """The ids, and the positions of rows without one, that a retry is about; None for all."""
-    if not run.is_retry:
-        return None
-    rejected = issues.to_retry(run).filter(stream=stream)
-    rows: Sequence[tuple[str, Any]] = list(rejected.values_list("external_id", "position"))
-    return {e for e, _ in rows if e}, {p for e, p in rows if not e and p is not None}

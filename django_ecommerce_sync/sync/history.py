@@ -216,17 +216,21 @@ def _forget_entries(entries: Sequence[SyncChange], before: datetime) -> int:
 
 
 def _still_there(entries: Iterable[SyncChange]) -> set[tuple[str, str]]:
-    """Of the rows the entries are about, those that exist: pairs of model and primary key."""
+    """Of the rows the entries are about, those that exist or may return: model and primary key."""
     by_model: dict[str, set[str]] = defaultdict(set)
     for one in entries:
         by_model[one.model].add(one.object_id)
     return {
-        (label, str(pk))
-        for label, pks in by_model.items()
-        for pk in apps.get_model(label)
-        ._base_manager.filter(pk__in=pks)
-        .values_list("pk", flat=True)
+        (label, str(pk)) for label, pks in by_model.items() for pk in _there_or_merged(label, pks)
     }
+
+
+def _there_or_merged(label: str, pks: Collection[str]) -> Iterator[Any]:
+    rows = apps.get_model(label)._base_manager.filter(pk__in=pks)
+    yield from rows.values_list("pk", flat=True)
+    numbers = [int(pk) for pk in pks if pk.isdecimal()]
+    merges = Merge.objects.filter(model=label, other_id__in=numbers, undone_at=None)
+    yield from merges.filter(expired_at=None).values_list("other_id", flat=True)
 
 
 def personal_fields(model: type[models.Model]) -> frozenset[str]:

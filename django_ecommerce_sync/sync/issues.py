@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -13,7 +13,8 @@ from django.db.models import Count, Min, Q, QuerySet
 from ..feeds.redaction import redacted
 from ..models import IssueState, SyncIssue, SyncRun
 from .absence import Absent
-from .report import Rejection, Report
+from .digest import content_of
+from .report import Rejection
 
 _EXCERPT = 64
 #: The code of an issue that is about no record: a person should decide.
@@ -36,6 +37,7 @@ def record(run: SyncRun, stream: str, rejections: Sequence[Rejection]) -> None:
             code=rejection.error.code,
             message=redacted(rejection.error.message)[:500],
             excerpt=excerpt(rejection.error.field, rejection.error.value),
+            content="" if rejection.external_id else content_of(rejection.origin),
             **({} if run.dry_run else _awaited(rejection.waits_for)),
         )
         for rejection in rejections
@@ -50,31 +52,33 @@ def supersede(run: SyncRun, stream: str, rejections: Sequence[Rejection]) -> Non
     """Records that waited have been read again, and rejected anew: that issue waits from now on."""
     ids = [rejection.external_id for rejection in rejections if rejection.external_id]
     if ids:
-        rows = SyncIssue.objects.filter(feed=run.feed, stream=stream, state=IssueState.OPEN)
-        rows = rows.filter(Q(waits_for__gt="") | Q(arrived_at__isnull=False), external_id__in=ids)
+        rows = open_of(run.feed, stream).filter(Q(waits_for__gt="") | Q(arrived_at__isnull=False))
+        rows = rows.filter(external_id__in=ids)
         rows.update(waits_for="", waits_for_key="", retried_in=run.pk)
 
 
-def resolve(run: SyncRun, stream: str, report: Report, *, last: int | None = None) -> None:
-    """Close the open issues of rows that are in the database now.
+def resolve(run: SyncRun, stream: str, landed: Iterable[tuple[str, int]]) -> None:
+    """Close the open issues of records that are in the database now, by id and position.
 
-    Not those of this run's rows after the position ``last``: such a copy comes later.
+    In this run only those of copies that came before: a later one that was rejected stays open.
     """
-    open_issues = SyncIssue.objects.filter(feed=run.feed, stream=stream, state=IssueState.OPEN)
-    if last is not None:
-        open_issues = open_issues.exclude(run=run, position__gt=last)
-    ids = [external_id for external_id, _ in report.landed if external_id]
-    closed = {
-        "state": IssueState.RESOLVED,
-        "resolved_by": run,
-        "waits_for": "",
-        "waits_for_key": "",
-    }
-    open_issues.filter(external_id__in=ids).update(**closed)
-    if run.is_retry:
-        positions = [position for _, position in report.landed]
-        nameless = to_retry(run).filter(stream=stream, external_id="", position__in=positions)
-        nameless.update(**closed)
+    places = {external_id: position for external_id, position in sorted(landed) if external_id}
+    open_issues = open_of(run.feed, stream).filter(external_id__in=list(places))
+    close(run, open_issues.exclude(run=run))
+    mine = open_issues.filter(run=run).values_list("pk", "external_id", "position")
+    before = [pk for pk, external_id, place in mine if (place or 0) <= places[external_id]]
+    if before:
+        close(run, SyncIssue.objects.filter(pk__in=before))
+
+
+def open_of(feed: str, stream: str) -> QuerySet[SyncIssue]:
+    """The open issues of a stream."""
+    return SyncIssue.objects.filter(feed=feed, stream=stream, state=IssueState.OPEN)
+
+
+def close(run: SyncRun, rows: QuerySet[SyncIssue]) -> None:
+    """The run has settled these."""
+    rows.update(state=IssueState.RESOLVED, resolved_by=run, waits_for="", waits_for_key="")
 
 
 def to_retry(run: SyncRun) -> QuerySet[SyncIssue]:
@@ -193,7 +197,7 @@ def has_open(feed: str, stream: str, *, before: int | None = None) -> bool:
 
     With ``before``, only those that were rejected in runs before that one.
     """
-    waiting = SyncIssue.objects.filter(feed=feed, stream=stream, state=IssueState.OPEN)
+    waiting = open_of(feed, stream)
     return (waiting if before is None else waiting.filter(run__lt=before)).exists()
 
 
@@ -226,6 +230,7 @@ def ask_about(run: SyncRun, stream: str, absent: Absent, max_ratio: float) -> No
         feed=run.feed,
         stream=stream,
         code=NEEDS_ATTENTION,
+        content=absent.digest,
         message=(
             f"{absent.number} rows are gone from the feed, {absent.ratio:.0%} of all; more than "
             f"{max_ratio:.0%} are not archived unasked. If that is right, run it once with "
@@ -234,10 +239,19 @@ def ask_about(run: SyncRun, stream: str, absent: Absent, max_ratio: float) -> No
     )
 
 
+def is_answer(run: SyncRun, stream: str, absent: Absent) -> bool:
+    """Whether the run's consent is to these rows, where any were asked about."""
+    asked = _questions(run, stream).values_list("content", flat=True)
+    return not asked or absent.digest in asked
+
+
 def settle_question(run: SyncRun, stream: str) -> None:
     """Whatever was asked about missing rows is answered now."""
-    questions = SyncIssue.objects.filter(feed=run.feed, stream=stream, code=NEEDS_ATTENTION)
-    questions.filter(state=IssueState.OPEN).update(state=IssueState.RESOLVED, resolved_by=run)
+    _questions(run, stream).update(state=IssueState.RESOLVED, resolved_by=run)
+
+
+def _questions(run: SyncRun, stream: str) -> QuerySet[SyncIssue]:
+    return open_of(run.feed, stream).filter(code=NEEDS_ATTENTION)
 
 
 def _key(rejection: Rejection) -> str:

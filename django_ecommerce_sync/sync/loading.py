@@ -68,6 +68,8 @@ class Loader:
         own_values = stream.save_rows or {*target.own_defaults} - mapped
         if related or own_times or own_values or not target.key_is_unique:
             return False
+        if ownership.fillable & mapped:  # a blank may be for another feed to fill
+            return False
         return {target.key, *target.required} <= mapped - {*ownership.policies}
 
     @property

@@ -24,7 +24,7 @@ from .ledger import Imagined, Ledger
 from .loading import Loader
 from .met import Met
 from .ownership import Ownership
-from .reader import Known, NumberedRow, Reader, decoded
+from .reader import Known, NumberedRow, Reader, decoded, one_spelling
 from .references import References
 from .source_time import newest_last, newest_of, source_time
 from .table import Row, Table
@@ -42,8 +42,6 @@ _LEFT_ALONE = {
     PINNED: "{}: pinned by a person, so the feed's value was left aside: {}.",
     OLDER: "{}: another feed has a newer state, so this one was left aside: {}.",
 }
-#: What an external id may be is what its column takes.
-_ID: Any = SyncLink._meta.get_field("external_id")
 
 
 class Matcher:
@@ -227,7 +225,7 @@ class Matcher:
     def _items(self, rows: Sequence[NumberedRow], changes: Changes) -> Iterator[Item]:
         for position, row, payload in decoded(rows):
             if isinstance(payload, BadRow):
-                changes.reject(Item(position, {}, "", ""), payload.error)
+                changes.reject(Item(position, {}, "", "", row), payload.error)
                 continue
             item = Item(position, payload, "", "", row)
             try:
@@ -247,7 +245,7 @@ class Matcher:
         if not external_id and self.stream.external_id is not None:
             raise RecordError("required", "The record has no id.", field="external_id")
         try:
-            return str(_ID.normalize(external_id))
+            return one_spelling(external_id)
         except ValidationError as error:
             raise RecordError(
                 error.code or "invalid_key",

@@ -47,10 +47,6 @@ class Met:
         """What became of an earlier copy of the link's record in this run, or ""."""
         return link.outcome_in(self.run) if self.has(link) else ""
 
-    def count(self) -> int:
-        """How many links were met."""
-        return sum(bits.bit_count() for bits in self._bits.values())
-
     def note(self, changes: Changes) -> None:
         """Note which links a batch has met, in its transaction; ``keep`` when that is through."""
         looked_at = (*changes.update, *changes.relink, *changes.seen)

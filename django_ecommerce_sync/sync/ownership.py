@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -41,6 +41,8 @@ class Fellow:
     priority: int
     #: The columns it speaks for.
     columns: frozenset[str]
+    #: The columns it fills where nobody says anything.
+    fills: frozenset[str]
     #: Whether its records say when they changed.
     is_timed: bool
 
@@ -65,6 +67,9 @@ class Ownership:
         self.fellows = sorted(self._fellows(), key=lambda one: (one.feed, one.stream))
         self._rivals = {(one.feed, one.stream): one for one in self.fellows if self._may_rank(one)}
         self._contested = frozenset().union(*(one.columns for one in self._rivals.values()))
+        self._fillers = {(one.feed, one.stream): one for one in self.fellows if one.fills}
+        #: Columns that other feeds fill where nobody says anything.
+        self.fillable: frozenset[str] = frozenset().union(*(one.fills for one in self.fellows))
 
     @property
     def description(self) -> list[Any]:
@@ -73,8 +78,14 @@ class Ownership:
         return [policies, self.priority, *map(_ordered, self.fellows)]
 
     def lacks(self, values: Row) -> str:
-        """The fields the stream maps and a record does not carry."""
-        return " ".join([name for name in self._mapped if name not in values])
+        """The fields the stream maps and a record does not carry.
+
+        To those that another feed fills a blank says nothing, either.
+        """
+        return " ".join([name for name in self._mapped if self._is_silent(name, values)])
+
+    def _is_silent(self, name: str, values: Row) -> bool:
+        return name not in values or (name in self.fillable and values[name] in _BLANK)
 
     def strip_new(self, item: Item) -> None:
         """Take away what even a new row does not get from this feed."""
@@ -90,9 +101,11 @@ class Ownership:
         to be compared: ``compare_row`` leaves the guarded ones alone.
         """
         outranked = self._outranked(items) if self._rivals else {}
+        filled = self._filled(items) if self._fillers else {}
         for item in items:
             item.guarded = {
                 **self._by_policy(item),
+                **filled.get(id(item), {}),
                 **outranked.get(id(item), {}),
                 **self._by_pins(item.row or {}),
             }
@@ -114,11 +127,31 @@ class Ownership:
     def _by_pins(self, stored: Row) -> dict[str, str]:
         return {self._column(name): PINNED for name in stored.get("pinned") or ()}
 
+    def _filled(self, items: Sequence[Item]) -> dict[int, dict[str, str]]:
+        """By ``id`` of the item, the columns it leaves blank that another feed has filled.
+
+        A record that had a value there before takes that one away itself.
+        """
+        rows = {self._pk(item): item for item in items if self._blanks(item)}
+        found: dict[int, dict[str, str]] = defaultdict(dict)
+        for pk, fellow, lacks, _ in self._claims(rows, self._fillers):
+            blanks = self._blanks(rows[pk]) & (fellow.fills - lacks)
+            found[id(rows[pk])].update(dict.fromkeys(blanks, POLICY))
+        return found
+
+    def _blanks(self, item: Item) -> frozenset[str]:
+        values, said = item.values, item.link.lacks.split() if item.link else None
+        return frozenset(
+            name
+            for name in self.fillable & values.keys()
+            if values[name] in _BLANK and (said is None or name in said)
+        )
+
     def _outranked(self, items: Sequence[Item]) -> dict[int, dict[str, str]]:
         """By ``id`` of the item, the columns that records of other feeds speak for."""
         rows = {self._pk(item): item for item in items if self._is_contested(item)}
         found: dict[int, dict[str, str]] = defaultdict(dict)
-        for pk, fellow, lacks, moment in self._claims(rows):
+        for pk, fellow, lacks, moment in self._claims(rows, self._rivals):
             item = rows[pk]
             reason = self._rank(fellow, moment, item)
             for name in fellow.columns - lacks if reason else ():
@@ -134,13 +167,13 @@ class Ownership:
         )
 
     def _claims(
-        self, pks: Collection[str]
+        self, pks: Collection[str], fellows: Mapping[tuple[str, str], Fellow]
     ) -> Iterator[tuple[str, Fellow, frozenset[str], datetime | None]]:
-        """The records of rivals that write these rows, but for those their feed has no more."""
+        """The records of these fellows that write the rows, but for those their feed has lost."""
         known = [(link, feed, stream) for (feed, stream, _), link in self._links(pks).items()]
         writing = set()
         for link, feed, stream in sorted(known, key=_order_of_writing):
-            fellow = self._rivals.get((feed, stream))
+            fellow = fellows.get((feed, stream))
             place = (link.object_id, feed, stream)
             # Of two records of a stream one writes the row: see ``writers``.
             if fellow and link.missing_since is None and place not in writing:
@@ -207,11 +240,20 @@ class Ownership:
 
     def _fellow(self, feed: str, stream: Stream) -> Fellow:
         policies = policies_of(feed, stream)
-        names = {n for n in stream.fields if policies.get(n, Policy.SOURCE) == Policy.SOURCE}
-        columns = frozenset(map(self._column, names))
+        by_policy = defaultdict(set)
+        for name in stream.fields:
+            by_policy[policies.get(name, Policy.SOURCE)].add(self._column(name))
+        columns = frozenset(by_policy[Policy.SOURCE])
         if self._amounts & columns and "currency" in self._columns:
             columns |= {"currency"}
-        return Fellow(feed, stream.name, priority_of(feed), columns, stream.since is not None)
+        return Fellow(
+            feed,
+            stream.name,
+            priority_of(feed),
+            columns,
+            frozenset(by_policy[Policy.FILL]),
+            stream.since is not None,
+        )
 
     def _may_rank(self, fellow: Fellow) -> bool:
         """Whether any of its records can go before one of ours."""
@@ -276,4 +318,5 @@ def _order_of_writing(known: tuple[Link, str, str]) -> tuple[bool, int]:
 
 
 def _ordered(fellow: Fellow) -> tuple[Any, ...]:
-    return (fellow.feed, fellow.stream, fellow.priority, sorted(fellow.columns), fellow.is_timed)
+    columns = sorted(fellow.columns), sorted(fellow.fills)
+    return (fellow.feed, fellow.stream, fellow.priority, *columns, fellow.is_timed)

@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import msgspec
+from django.core.exceptions import ValidationError
 
 from ..exceptions import RecordError
 from ..feeds import BadRow, Encoding, Payload, RawRow, Stream
 from ..feeds.mapping import identifier, own_identifier
+from ..models import SyncLink
 from .digest import RecordDigest
 from .target import Target
 
@@ -20,7 +22,21 @@ NumberedRow = tuple[int, FeedRow]
 #: What a row is known by: its external id and its digest; "" where that takes a closer look.
 Known = tuple[str, str]
 
-_ODD = (RecordError, TypeError, ValueError, RecursionError, msgspec.MsgspecError)
+#: What an external id may be is what its column takes.
+_ID: Any = SyncLink._meta.get_field("external_id")
+_ODD = (
+    RecordError,
+    TypeError,
+    ValueError,
+    RecursionError,
+    ValidationError,
+    msgspec.MsgspecError,
+)
+
+
+def one_spelling(external_id: str) -> str:
+    """An id as links have it; raises ``ValidationError`` for what can be none."""
+    return str(_ID.normalize(external_id))
 
 
 class Reader:
@@ -48,9 +64,11 @@ class Reader:
             if isinstance(row, tuple):
                 find = self._finders.get(row[2]) or self._finder(row[2])
                 external_id = find(row)
+                if not external_id.isascii():
+                    external_id = one_spelling(external_id)
                 return external_id, self.digest.of_raw(row)
             if not isinstance(row, BadRow):
-                external_id = self.target.identify(row)
+                external_id = one_spelling(self.target.identify(row))
                 return external_id, self.digest.of_payload(row)
         except _ODD:
             pass

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.db import models
 
 from ..exceptions import RecordError
@@ -14,6 +15,7 @@ from ..models import SyncLink
 from .arrivals import of_key, of_record
 from .changes import Item
 from .ledger import Ledger
+from .reader import one_spelling
 from .table import Row
 from .target import ChildTarget, Target
 
@@ -183,9 +185,14 @@ class References:
                     yield ref, pk
 
     def _external_id(self, ref: Reference) -> str:
-        """The id as its own stream spells it: where ids are keys, they are normalised."""
+        """The id as its own stream's links spell it."""
         target = self.targets.get(ref.stream)
-        return target.normalize_key(ref.external_id) if target else ref.external_id
+        if target is not None:  # its ids are keys
+            return target.normalize_key(ref.external_id)
+        try:
+            return one_spelling(ref.external_id)
+        except ValidationError:
+            return ref.external_id
 
     def _normalized(self, model: type[models.Model], key: str, text: str) -> str:
         field: Any = model._meta.get_field(key)

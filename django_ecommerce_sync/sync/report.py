@@ -9,6 +9,7 @@ from typing import Any
 
 from ..exceptions import RecordError
 from ..models import COUNTS, PlannedAction
+from .reader import FeedRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,8 @@ class Rejection:
     error: RecordError
     #: Digests of what it waits for, as in ``SyncIssue``; none for most.
     waits_for: tuple[str, ...] = ()
+    #: The row as the feed handed it over.
+    origin: FeedRow | None = None
 
 
 @dataclass(slots=True)

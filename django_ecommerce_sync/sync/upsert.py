@@ -20,6 +20,7 @@ from ..exceptions import RecordError
 from ..feeds import Payload, Reference, Stream
 from ..models import LOCAL_SOURCE
 from .apply import Applier
+from .arrivals import announce_batch
 from .changes import Changes, Item
 from .faults import is_about_a_row, is_passing
 from .history import Edits
@@ -203,6 +204,8 @@ class _Upsert:
     def _apply(self, changes: Changes) -> Report:
         report = self.applier.apply(changes)
         forget_digests(self.target.model, report.updated)
+        place = {"feed": _NO_FEED, "stream": self.target.stream.name}
+        announce_batch(self.target, changes, "arrived", **place)
         if self.written is not None:
             self.written(report)
         return report

@@ -355,3 +355,14 @@ def test_of_two_merges_of_one_pair_one_wins():
     survivor = Customer.objects.get()
     assert Order.objects.get().customer == survivor
     assert SyncLink.objects.get().object_id == str(survivor.pk)
+
+
+def test_a_pin_that_is_set_after_a_merge_outlasts_its_undoing(ann, anna):
+    Customer.objects.filter(pk=ann.pk).update(pinned=["phone"])
+    Customer.objects.filter(pk=anna.pk).update(pinned=["company"])
+    record = merge(ann, anna)
+    Customer.objects.filter(pk=ann.pk).update(pinned=["phone", "company", "first_name"])
+    undo(record)
+    ann.refresh_from_db()
+    anna.refresh_from_db()
+    assert (ann.pinned, anna.pinned) == (["phone", "first_name"], ["company"])

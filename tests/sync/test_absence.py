@@ -257,3 +257,45 @@ class TestTwoFeeds:
         sync("a", 1, 2, 3)
         assert archived() == []
         assert sync("b", 2, 4) == 0
+
+
+def test_a_row_that_was_deleted_meanwhile_hides_no_other(shop, monkeypatch):
+    """A row gone and a row missing are not one met: numbers may agree where rows do not."""
+    settle = StreamExecution._settle
+
+    def settle_and_delete(self, place):
+        settle(self, place)
+        Product.objects.get(sku="SKU-1").delete()
+
+    monkeypatch.setattr(StreamExecution, "_settle", settle_and_delete)
+    without(shop, 6)
+    shop.sync()
+    assert archived() == ["SKU-6"]
+
+
+def test_a_record_made_and_met_again_in_one_run_hides_no_other(shop):
+    shop.batch_size = 1
+    without(shop, 6)
+    shop.rows["products"] += [product(7), product(7)]
+    shop.sync()
+    assert archived() == ["SKU-6"]
+
+
+def test_consent_is_to_the_rows_that_were_asked_about(shop):
+    without(shop, 2, 3, 4, 5)
+    shop.sync()
+    without(shop, 6)
+    run = shop.sync(allow_shrink=True)
+    assert (run.status, archived()) == (RunStatus.PARTIAL, [])
+    assert "SKU-6" in run.issues.get(code="needs_attention").message
+    assert shop.counts(allow_shrink=True)["archived"] == 5
+    assert not SyncIssue.objects.filter(state="open").exists()
+
+
+def test_a_feed_that_is_configured_no_more_holds_no_row(shop):
+    shop.alias = "second"
+    shop.sync()
+    shop.alias = "shop"
+    without(shop, 6)
+    shop.sync()
+    assert archived() == ["SKU-6"]

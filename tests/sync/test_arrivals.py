@@ -1,6 +1,7 @@
 """A record that waits for another row lands by itself once that row is there."""
 
 from datetime import timedelta
+from functools import partial
 from io import StringIO
 
 import pytest
@@ -10,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from django_ecommerce_sync.exceptions import FeedError
-from django_ecommerce_sync.feeds import MemoryFeed, Page
+from django_ecommerce_sync.feeds import MemoryFeed, Page, Stream
 from django_ecommerce_sync.models import (
     Customer,
     Order,
@@ -19,7 +20,7 @@ from django_ecommerce_sync.models import (
     SyncIssue,
     SyncRun,
 )
-from django_ecommerce_sync.sync import dispatch_due, execute, request_run, retries, runs
+from django_ecommerce_sync.sync import dispatch_due, execute, request_run, retries, runs, upsert
 from tests.sync.conftest import CUSTOMERS, ORDERS, PRODUCTS, customer, product
 from tests.sync.test_runs import crash, expire
 
@@ -369,3 +370,17 @@ def test_a_command_sees_through_what_it_set_off(shops):
     shops.configure(RUNNER="thread")
     call_command("ecommerce_sync", "run", "depot", stdout=StringIO(), stderr=StringIO())
     assert (shops.arrivals().get().status, Order.objects.count()) == ("succeeded", 1)
+
+
+def test_a_product_that_somebody_sends_in_bulk_is_told(shops):
+    issue = shops.sync("shop").issues.get()
+    stream = Stream("products", fields={"sku": "sku", "price": "price"})
+    send = partial(upsert, stream, [(0, {"sku": "SKU-1", "price": "1"})], atomic=False)
+    send(dry_run=True)
+    issue.refresh_from_db()
+    assert issue.arrived_at is None
+    send(dry_run=False)
+    issue.refresh_from_db()
+    assert issue.message.endswith(" Its product arrived.")
+    dispatch_due()
+    assert Order.objects.count() == 1

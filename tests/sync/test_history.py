@@ -10,7 +10,7 @@ from django.utils import timezone
 from django_ecommerce_sync.feeds import Archive
 from django_ecommerce_sync.models import Customer, Product, SyncChange
 from django_ecommerce_sync.sync.history import forget, provenance, record_edit
-from django_ecommerce_sync.sync.merging import expire, merge
+from django_ecommerce_sync.sync.merging import expire, merge, undo
 
 from .conftest import PRODUCTS, customer, product
 
@@ -224,3 +224,15 @@ def test_what_an_earlier_merge_changed_in_a_row_merged_since_tells_nothing(shop,
         expire(timezone.now())
 
     assert provenance(three)["brand"].action == "created"
+
+
+def test_what_is_known_of_a_merged_row_waits_for_its_return(shop):
+    shop.rows = {"products": [product(1), product(2, brand="Acme")]}
+    shop.sync()
+    one, two = Product.objects.order_by("pk")
+    record = merge(one, two)
+    forget(timezone.now())
+    undo(record)
+    assert provenance(Product.objects.get(sku="SKU-2"))["brand"].action == "created"
+    forget(timezone.now())
+    assert provenance(Product.objects.get(sku="SKU-2"))["brand"].action == "created"

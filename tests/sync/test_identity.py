@@ -4,6 +4,7 @@ import pytest
 
 from django_ecommerce_sync.feeds import Stream
 from django_ecommerce_sync.models import Customer, Product, RunStatus, SyncIssue, SyncLink
+from django_ecommerce_sync.sync import execute, retry
 from django_ecommerce_sync.sync.merging import merge
 from tests.sync.conftest import CUSTOMERS, PRODUCTS, customer, product
 
@@ -182,3 +183,34 @@ def test_a_record_may_have_the_id_zero(shop):
 
     assert shop.counts() == {"read": 2, "created": 2}
     assert shop.counts() == {"read": 2, "unchanged": 2}
+
+
+COMPOSED, DECOMPOSED = "caf\u00e9", "cafe\u0301"
+
+
+@pytest.mark.parametrize("batch_size", [1, 1000])
+def test_an_id_in_two_spellings_is_one_record(shop, batch_size):
+    shop.batch_size = batch_size
+    shop.rows = {"products": [product(COMPOSED, sku="A"), product(DECOMPOSED, sku="A", price="2")]}
+    assert shop.counts() == {"read": 2, "created": 1, "duplicate": 1}
+    assert Product.objects.get().price == 2
+    assert shop.counts() == {"read": 2, "unchanged": 1, "duplicate": 1}
+
+
+def test_a_decomposed_id_is_found_by_a_reference(shop):
+    line = {"product_id": DECOMPOSED, "quantity": 1, "price": "1"}
+    shop.rows = {
+        "products": [product(DECOMPOSED, sku="A")],
+        "orders": [{"id": 1, "date": "2026-01-01", "lines": [line]}],
+    }
+    assert shop.counts("orders") == {"read": 1, "created": 1}
+
+
+def test_a_decomposed_id_is_found_by_a_retry(shop):
+    shop.rows = {"products": [product(DECOMPOSED, sku="A", price="none")]}
+    first = shop.sync()
+    shop.rows["products"][0]["price"] = "2"
+    shop.configure()
+    run = execute(retry(first)[0].pk)
+    assert run.counts_of("products")["created"] == 1
+    assert first.issues.get().state == "resolved"

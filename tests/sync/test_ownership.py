@@ -514,3 +514,43 @@ def test_a_row_of_a_host_without_pins_is_synced_as_before(feeds):
     feeds.add("shop", {"gadgets": [{"serial": "G-1", "watts": "40"}]}, gadgets)
 
     assert feeds.counts("shop", "gadgets") == {"read": 1, "created": 1}
+
+
+# -- a blank is nobody's word --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("order", ["ab", "ba", "aba", "bab", "abab", "baba", "abb", "baa"])
+@pytest.mark.parametrize("blank", ["", None])
+def test_what_one_feed_leaves_blank_another_fills_in_any_order(feeds, order, blank):
+    feeds.add("a", {"products": [thing(brand=blank)]}, stream("name", "price", "brand"))
+    filling = stream("brand", "price", policy={"brand": "fill", "price": "fill"})
+    feeds.add("b", {"products": [thing(brand="Acme")]}, filling)
+    for number, alias in enumerate(order):
+        feeds.rows(alias)[0]["name"] = f"Lamp {number}"
+        feeds.run(alias)
+    assert the("brand") == "Acme"
+
+
+def test_a_feed_that_takes_its_own_value_back_leaves_it_to_the_other(feeds):
+    feeds.add("a", {"products": [thing(brand="Own")]}, stream("name", "price", "brand"))
+    feeds.add("b", {"products": [thing(brand="Acme")]}, stream("brand", policy={"brand": "fill"}))
+    feeds.run("a")
+    feeds.run("b")
+    assert the("brand") == "Own"
+    feeds.rows("a")[0]["brand"] = ""
+    feeds.run("a")
+    assert the("brand") == ""
+    feeds.run("b")
+    assert the("brand") == "Acme"
+    feeds.rows("a")[0]["name"] = "Another"
+    feeds.run("a")
+    assert (the("brand"), the("name")) == ("Acme", "Another")
+
+
+def test_a_blank_counts_where_no_other_feed_has_filled_the_row(feeds):
+    feeds.add("b", {"products": []}, stream("brand", policy={"brand": "fill"}, allow_empty=True))
+    feeds.add("a", {"products": [thing(brand="")]}, stream("name", "price", "brand"))
+    Product.objects.create(sku="A-1", price=1, brand="Made by hand")
+    feeds.run("b")
+    feeds.run("a")
+    assert the("brand") == ""

@@ -232,7 +232,7 @@ def test_a_plan_takes_as_many_statements_for_many_rows_as_for_few(
     shop.rows = {"products": [product(n) for n in range(1, 500)]}
     shop.configure()
     run, _ = request_run("shop", plan=True)
-    with django_assert_max_num_queries(45):
+    with django_assert_max_num_queries(48):
         execute(run.pk)
     assert run.planned_changes.count() == 495
 
@@ -305,6 +305,10 @@ CHANGED_SINCE = {
     "a value that is as the feed's now": (
         lambda shop: Product.objects.filter(sku="SKU-3").update(price="12.5"),
         ["'SKU-3' of stream 'products'", "no change of price"],
+    ),
+    "a row to archive that somebody has worked on": (
+        lambda shop: Product.objects.get(sku="SKU-4").save(),
+        ["'SKU-4' of stream 'products'", "changed since"],
     ),
     "a row that is there already": (
         lambda shop: Product.objects.create(sku="SKU-9", price=1),

@@ -9,7 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from django_ecommerce_sync.feeds import Moment, Since
+from django_ecommerce_sync.feeds import Archive, Moment, Since
 from django_ecommerce_sync.models import Product, RunStatus, SyncLink
 from tests.sync.conftest import PRODUCTS, product
 
@@ -333,3 +333,16 @@ def test_a_state_that_had_to_wait_lands_though_an_older_one_was_skipped(shop):
     shop.rows = {"products": [waiting, stale, copy(1, 2, "1", sku="SKU-9")]}
     assert shop.counts() == {"read": 3, "updated": 2, "duplicate": 1}
     assert prices() == {"SKU-1": "3", "SKU-9": "1"}
+
+
+def test_what_was_gone_and_comes_again_is_what_the_source_has_however_old(shop):
+    shop.streams = [replace(shop.streams[0], missing=Archive(max_ratio=1))]
+    shop.rows = {"products": [copy(1, 5, "5"), copy(2, 5, "5")]}
+    shop.sync()
+    shop.rows = {"products": [copy(2, 5, "5")]}
+    shop.sync(full=True)
+    assert Product.objects.get(sku="SKU-1").archived_at is not None
+    shop.rows = {"products": [copy(1, 4, "4"), copy(2, 5, "5")]}
+    assert shop.counts(full=True) == {"read": 2, "updated": 1, "unchanged": 1}
+    assert (Product.objects.get(sku="SKU-1").archived_at, prices()["SKU-1"]) == (None, "4")
+    assert known_time(1).isoformat() == at(4)

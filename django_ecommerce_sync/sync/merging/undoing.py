@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from typing import Any
 
@@ -125,10 +126,23 @@ def _take_back_changes(model: type[models.Model], record: Merge) -> bool:
         for name, change in record.changes.items()
         if _is_from_merge(model, record, name, now[name])
     }
+    if "pinned" in record.changes and "pinned" not in values:
+        values["pinned"] = _without_added_pins(record, now["pinned"])
     if touched:
         values |= {"version": F("version") + 1, "updated_at": timezone.now()}
     model._base_manager.filter(pk=record.survivor_id).update(**values)
     return touched
+
+
+def _without_added_pins(record: Merge, now: rows.Kept) -> list[str]:
+    """The survivor's pins but for those the merge brought: people may have set others since."""
+    pins = record.changes["pinned"]
+    before, after, present = map(_names, (pins["before"], pins["after"], now))
+    return [name for name in present if name in before or name not in after]
+
+
+def _names(kept: rows.Kept) -> list[str]:
+    return list(json.loads(str(kept)))
 
 
 def _is_from_merge(model: type[models.Model], record: Merge, name: str, value: rows.Kept) -> bool:

@@ -23,7 +23,7 @@ from ..lease import DatabaseNow, Lease, lease_end
 from ..match import Matcher
 from ..observation import Observation
 from ..report import add_counts
-from .stored import SPAN, added_up, base_of, wait_for_others
+from .stored import added_up, base_of, wait_for_others
 
 #: The fields of a run that a partition has for itself, as it has them.
 _OWN = ("cursor", "warnings", "batch_number", "stalled_attempts")
@@ -112,9 +112,6 @@ class PartitionExecution(StreamExecution):
 
     def _check_end(self, read: int) -> None:
         pass  # the run does, once it knows the sum
-
-    def _last(self) -> int:
-        return base_of(self.partition) + SPAN
 
     def _remember(self, changes: Changes) -> None:
         pass  # the letters of the links and the issues do

@@ -160,6 +160,8 @@ class Comparison(Landing):
         if planned.object_id != decision.object_id:
             rows = f"row {planned.object_id or 'of its own'}, now row {decision.object_id or 'new'}"
             return self._outdated(name, decision.position, f"it was {rows}")
+        if decision.action == PlannedAction.ARCHIVE:
+            return self._outdated(name, decision.position, "the row was changed since")
         return self._outdated(name, decision.position, differing(planned.changes, decision.changes))
 
     def _missing(self, action: str, planned: int, landed: int) -> PlanRefused:

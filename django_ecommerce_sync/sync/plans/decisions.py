@@ -75,16 +75,23 @@ class Decisions:
                 yield self._decision(item, PlannedAction.SKIP, "", {}, reason=item.skipped)
 
     def archived(self, rows: Mapping[Any, str]) -> Iterator[Decision]:
-        """Rows the feed no longer has."""
+        """Rows the feed no longer has, as they are: nobody archives what was changed since."""
+        versions = self._versions(rows)
         for pk, key in rows.items():
             number = str(pk)
             yield Decision(
                 action=PlannedAction.ARCHIVE.value,
                 identity=self.seal(self.stream, PlannedAction.ARCHIVE, number),
-                digest=self.seal(number),
+                digest=self.seal(number, versions.get(pk)),
                 key="" if self.key_is_personal else key[:191],
                 object_id=number,
             )
+
+    def _versions(self, pks: Collection[Any]) -> dict[Any, int]:
+        if "version" not in self.target.table.fields:
+            return {}
+        rows = self.target.model._base_manager.using(self.target.connection.alias)
+        return dict(rows.filter(pk__in=pks).values_list("pk", "version"))
 
     def related(self, item: Item) -> Iterator[tuple[str, Any]]:
         """The rows a record is about or points to, by model and primary key."""

@@ -1,0 +1,82 @@
+"""Rows that were rejected before, found again among those of a run.
+
+A record is known by its id. A row without one is known by what it says, for it may stand in
+another place by now; one that could not even be read has only its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from ..models import SyncRun
+from . import issues
+from .digest import content_of
+from .reader import Known, NumberedRow
+
+#: Rows without an id that are looked for in one run.
+_MOST = 10_000
+
+
+class Rejected:
+    """The issues of one stream's rows that a run may settle."""
+
+    def __init__(self, run: SyncRun, stream: str) -> None:
+        self.run = run
+        open_issues = issues.to_retry(run) if run.is_retry else issues.open_of(run.feed, stream)
+        self.issues = open_issues.filter(stream=stream)
+        #: What a retry is about; None if the run is about all rows there are.
+        self.ids: set[str] | None = self._ids() if run.is_retry else None
+        #: By place, what the rows without an id said; "" of those that could not be read.
+        self.places = dict(self._nameless())
+        self.contents = {*self.places.values()} - {""}
+        #: Whether all rows have been looked at, and what was found among them.
+        self.is_whole = True
+        self._found: set[str] = set()
+        self._replaced: set[str] = set()
+        self._here: dict[int, str] = {}
+
+    def _ids(self) -> set[str]:
+        return set(self.issues.exclude(external_id="").values_list("external_id", flat=True))
+
+    def _nameless(self) -> Iterable[tuple[int, str]]:
+        nameless = self.issues.filter(external_id="", position__gt=0).order_by("-pk")
+        for place, content in nameless.values_list("position", "content")[:_MOST]:
+            yield place or 0, content
+
+    def look(self, rows: Sequence[NumberedRow]) -> None:
+        """Find those of a batch that were rejected without an id."""
+        if self.contents:
+            told = ((position, content_of(row)) for position, row in rows)
+            self._here = {place: content for place, content in told if content in self.contents}
+            self._found.update(self._here.values())
+
+    def includes(self, row: NumberedRow, known: Known) -> bool:
+        """Whether the run is about this row of the batch."""
+        if self.ids is None:
+            return True
+        return known[0] in self.ids or row[0] in self.places or row[0] in self._here
+
+    def settle(self, landed: Iterable[tuple[str, int]]) -> None:
+        """Close the issues of rows without an id that are in the database now."""
+        if not self.places:
+            return
+        places = [place for _, place in landed]
+        contents = {self._here[place] for place in places if place in self._here}
+        self._close(contents)
+        if self.ids is not None:
+            there = [place for place in places if place in self.places]
+            self._replaced.update(self.places[place] for place in there)
+            issues.close(
+                self.run, self.issues.filter(external_id="", content="", position__in=there)
+            )
+
+    def end(self) -> None:
+        """Close those that a mended row stands in place of: what they said is said nowhere."""
+        if self.is_whole:
+            self._close(self._replaced - self._found)
+
+    def _close(self, contents: set[str]) -> None:
+        contents -= {""}
+        if contents:
+            told = self.issues.filter(external_id="", content__in=sorted(contents))
+            issues.close(self.run, told)
