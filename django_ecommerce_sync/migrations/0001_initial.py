@@ -82,6 +82,7 @@ class Migration(migrations.Migration):
                 ('model', django_ecommerce_sync.models.fields.KeyField(max_length=100, verbose_name='model')),
                 ('survivor_id', models.BigIntegerField(verbose_name='survivor')),
                 ('other_id', models.BigIntegerField(verbose_name='merged row')),
+                ('former_key', models.CharField(blank=True, db_index=True, editable=False, max_length=32)),
                 ('choices', models.JSONField(blank=True, default=dict, verbose_name='choices')),
                 ('row', models.JSONField(blank=True, default=dict, verbose_name='the merged row')),
                 ('changes', models.JSONField(blank=True, default=dict, verbose_name='changes')),

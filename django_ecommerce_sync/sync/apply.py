@@ -170,7 +170,7 @@ class Applier(Landing):
             if timed:
                 row["source_updated_at"] = item.source_updated_at
             if item.link is None:
-                insert[item.repeated].append(row)
+                insert[item.repeated].append({**row, "merged_row": item.merged_row})
             else:
                 rewrite.append(self._renewed(item.link, row))
         runs = {"first_run": self.run, "missing_since": None}

@@ -87,6 +87,8 @@ class Item:
     copies: Row = field(default_factory=dict)
     #: The row as stored, None for one to be created.
     row: Row | None = None
+    #: Of a record found by its row's former key, the row that had it, see ``former_keys``.
+    merged_row: int | None = None
     children: dict[str, ChildRows] = field(default_factory=dict)
     #: Columns, and child rows, that others speak for, and why the record does not.
     guarded: dict[str, str] = field(default_factory=dict)

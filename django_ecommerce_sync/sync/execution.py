@@ -200,6 +200,7 @@ class StreamExecution:
         self.matcher.settling = False
         waiting = self.matcher.still_unseen(list(self.waiting.values()))
         if waiting:
+            self.matcher.waited = True
             self._land(standing(waiting, place, reader), pass_=Pass.WAITING)
 
     def _may_be_empty(self) -> bool:

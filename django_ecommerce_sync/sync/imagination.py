@@ -138,7 +138,8 @@ class Imagination(Landing):
             self.ledger.put_links(stream, [link._replace(hash="")])
 
     def _landed(self, item: Item, *, changed: bool) -> Link:
-        link = item.link or Link(0, "", "", "", "", False, "", None, self.run, 0, None)
+        new = Link(0, "", "", "", "", False, "", item.merged_row, self.run, 0, None)
+        link = item.link or new
         pk = (item.row or {})[self.pk]
         return link._replace(
             external_id=item.external_id,

@@ -91,12 +91,15 @@ class Ledger:
         return [(stream, self._read((link,))) for stream, link in found]
 
     def records(self, stream: str, model: str, object_ids: Iterable[str]) -> dict[str, str]:
-        """Of these rows, those that are a record of the stream: {primary key: external id}."""
+        """Of these rows, those that are a record of the stream: {primary key: external id}.
+
+        But for records that came with a row which was merged into that one.
+        """
         return {
             object_id: link.external_id
             for object_id in object_ids
             for known, link in self.holders(model, object_id)
-            if known == stream
+            if known == stream and link.merged_row is None
         }
 
     def meet(self, stream: str, external_ids: Iterable[str]) -> None:

@@ -7,12 +7,13 @@ A key that belongs to another record of the stream is a conflict, never a silent
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from operator import attrgetter, itemgetter
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.db.models import Q
 
 from ..conf import settings
 from ..exceptions import RecordError
@@ -20,6 +21,7 @@ from ..feeds import BadRow, Payload, Stream
 from ..models import EmailKeyField, SyncLink
 from .changes import HELD, MERGED, OLDER, PINNED, Changes, ChildRows, Item, Link, Load
 from .compare import compare_row, new_row, warnings_about
+from .former_keys import Former, FormerKeys
 from .ledger import Imagined, Ledger
 from .loading import Loader
 from .met import Met
@@ -72,12 +74,17 @@ class Matcher:
         self.met = met
         #: Set once the stream has ended: the copies at hand are the last ones.
         self.settling = False
+        #: Set for records that have waited until the stream had ended.
+        self.waited = False
         self.links = Table(SyncLink, target.connection)
         self.writers = Writers()
         self.reader = Reader(stream, target, ownership.description)
         self.source_time = source_time(stream)
         #: The short way, where nothing is there yet to be matched.
         self.loader: Loader | None = None
+        # Who sends rows without a feed means the very rows that have these keys.
+        alias = target.connection.alias
+        self.former_keys = FormerKeys(target.model, alias) if feed else None
         key_field = target.model._meta.get_field(target.key)
         self.key_is_personal = isinstance(key_field, EmailKeyField)
 
@@ -104,6 +111,7 @@ class Matcher:
         items = sorted(self._usable(items, changes), key=attrgetter("position"))
         items = self._without_errors(self.references.resolve(self.target, items), items, changes)
         self._find_rows(items)
+        items = self._find_survivors(items, changes)
         linked = {id(item): item for item in items if item.row}
         self._hold(list(linked.values()))
         items = self._without_errors(self._conflicts(items), items, changes)
@@ -412,6 +420,84 @@ class Matcher:
         for item in mine:
             item.row = by_pk.get(self._linked_pk(item.link)) if item.link else None
 
+    def _find_survivors(self, items: list[Item], changes: Changes) -> list[Item]:
+        """Lead records whose key no row has since a merge to the row that took theirs in.
+
+        They are no reason to give that row their key. New records wait until the stream has
+        ended, for it may have the row's own: then they are linked to it and go no further.
+        """
+        key, pk = self.target.key, self.target.table.pk.attname
+        keys = {item.values[key] for item in items if item.values.get(key) is not None}
+        former = self.former_keys.find(keys - self._owners.keys()) if self.former_keys else {}
+        rows = self._rows_of({one.survivor for one in former.values()}) if former else {}
+        came = self._came_with(former.values()) if former else {}
+        found: list[Item] = []
+        errors: dict[int, RecordError] = {}
+        for index, item in enumerate(items):
+            one = former.get(item.values.get(key))
+            row = rows.get(one.survivor) if one else None
+            if one is None or row is None:
+                continue
+            if item.row is None and item.link is None:
+                holder = came.setdefault(one.merged_row, item.external_id)
+                if holder != item.external_id or not self.waited:
+                    errors[index] = self._conflict(item, row, None)
+                    continue
+                item.row, item.merged_row = row, one.merged_row
+                found.append(item)
+            if item.row and item.row[pk] == row[pk]:
+                del item.values[key]
+        items = self._without_errors(errors, items, changes)
+        return self._without_second_records(items, found, changes)
+
+    def _came_with(self, former: Collection[Former]) -> dict[int, str]:
+        """The records of the stream that came with merged rows, by the row."""
+        rows = {link: one.merged_row for one in former for link in one.links}
+        links = SyncLink.objects.using(self.target.connection.alias).filter(
+            Q(pk__in=sorted(rows)) | Q(merged_row__in=sorted({one.merged_row for one in former})),
+            **self.place,
+            model=self.target.label,
+        )
+        known = links.values_list("pk", "merged_row", "external_id")
+        found = {rows.get(pk, merged or 0): external_id for pk, merged, external_id in known}
+        if self.ledger is not None:
+            for one in former:
+                for stream, link in self.ledger.holders(self.target.label, str(one.survivor)):
+                    if stream == self.stream.name and link.merged_row == one.merged_row:
+                        found[one.merged_row] = link.external_id
+        return found
+
+    def _rows_of(self, pks: Collection[Any]) -> dict[Any, Row]:
+        """Rows by primary key, locked; the very ones the batch has found already."""
+        pk = self.target.table.pk.attname
+        known = {row[pk]: row for row in self._owners.values() if row[pk] in pks}
+        rows = self._locked(set(pks) - known.keys())
+        if self.ledger is not None:
+            rows = self.ledger.over(self.target.label, pk, rows, set(pks), ())
+        return {row[pk]: row for row in rows} | known
+
+    def _without_second_records(
+        self, items: list[Item], found: Sequence[Item], changes: Changes
+    ) -> list[Item]:
+        """Of records ``found`` by a former key, link those whose row another one writes."""
+        key, pk = self.target.key, self.target.table.pk.attname
+        rows = {item.row[pk]: item.row for item in found if item.row}
+        keys = {item.values.get(key) for item in items}
+        written = {item.row[pk] for item in items if item.row and item.merged_row is None}
+        written |= {number for number, row in rows.items() if row[key] in keys}
+        written |= {
+            self.target.table.pk.to_python(row) for row in self._records_of(rows, there=True)
+        }
+        second = set()
+        for item in found:
+            number = (item.row or {})[pk]
+            if number in written:
+                changes.count(item, "unchanged")
+                changes.relink.append(item)
+                second.add(id(item))
+            written.add(number)
+        return [item for item in items if id(item) not in second]
+
     def _locked(self, pks: Collection[Any]) -> list[Row]:
         lock = self.ledger is None
         return list(self.target.table.select(lock=lock, pk__in=sorted(pks))) if pks else []
@@ -462,11 +548,18 @@ class Matcher:
     def _records_of_owners(self, items: Sequence[Item]) -> dict[str, str]:
         """Of the rows unlinked records may adopt, those that are another record's already."""
         key, pk = self.target.key, self.target.table.pk.attname
-        wanted = {
-            str(self._owners[item.values[key]][pk])
+        return self._records_of(
+            self._owners[item.values[key]][pk]
             for item in items
             if item.row is None and item.values.get(key) in self._owners
-        }
+        )
+
+    def _records_of(self, pks: Iterable[Any], *, there: bool = False) -> dict[str, str]:
+        """Of these rows, those that are a record of the stream: {primary key: external id}.
+
+        Only of one that the feed still has, if it is to be ``there``.
+        """
+        wanted = {str(pk) for pk in pks}
         if not wanted:
             return {}
         links = SyncLink.objects.using(self.target.connection.alias).filter(
@@ -474,6 +567,8 @@ class Matcher:
             stream=self.stream.name,
             model=self.target.label,
             object_id__in=sorted(wanted),
+            merged_row=None,
+            **({"missing_since": None} if there else {}),
         )
         found = dict(links.values_list("object_id", "external_id"))
         if self.ledger is not None:

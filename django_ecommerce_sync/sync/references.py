@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -14,6 +14,7 @@ from ..feeds import Reference
 from ..models import SyncLink
 from .arrivals import of_key, of_record
 from .changes import Item
+from .former_keys import FormerKeys
 from .ledger import Ledger
 from .reader import one_spelling
 from .table import Row
@@ -139,6 +140,7 @@ class References:
                 "pk", key, *columns
             )
             by_key = {row[key]: row for row in named}
+            by_key |= self._survivors(manager, {*keys.values()} - by_key.keys(), columns)
             found.update({ref: by_key[text] for ref, text in keys.items() if text in by_key})
         if self.ledger is not None:
             for ref in references:
@@ -146,6 +148,16 @@ class References:
                 if row is not None:
                     found[ref] = {"pk": row[model._meta.pk.attname], **{c: row[c] for c in columns}}
         return found
+
+    def _survivors(
+        self, manager: models.QuerySet[Any], keys: Collection[str], columns: set[str]
+    ) -> dict[str, Row]:
+        """The rows that keys lead to which no row has since a merge, by key."""
+        former = FormerKeys(manager.model, manager.db).find(keys) if keys else {}
+        pks = {one.survivor for one in former.values()}
+        rows = manager.filter(pk__in=sorted(pks)).values("pk", *columns) if pks else ()
+        by_pk = {row["pk"]: row for row in rows}
+        return {key: by_pk[one.survivor] for key, one in former.items() if one.survivor in by_pk}
 
     def _imagined(
         self,

@@ -43,5 +43,5 @@ def writers_of(links: Collection[Link], alias: str, ledger: Ledger | None, **pla
         if pk in here or missing_since is None or is_back:
             order[object_id].append((merged_row is not None, pk))
     writing = {min(records)[1] for records in order.values()}
-    ids = {link.id for link in moved}
+    ids = {link.id for link in moved if link.id}  # a dry run imagines links without numbers
     return Writers(frozenset(ids - writing), frozenset(ids & writing))

@@ -85,6 +85,11 @@ class Merge:
     #: What had been merged into the other row.
     merges: list
 
+    @property
+    def former_key(self):
+        """The key no row has since: it leads to the survivor."""
+        return self.other.values["sku"]
+
 
 class Catalogue:
     """Rows, links and open issues, and what happens to them."""
@@ -100,6 +105,11 @@ class Catalogue:
 
     def by_sku(self, sku):
         return next((row for row in self.rows if row.values["sku"] == sku), None)
+
+    def by_former_key(self, sku):
+        """The latest merge that left this key without a row, if none has it again."""
+        merges = [one for one in self.merges if one.former_key == sku]
+        return merges[-1] if merges and not self.by_sku(sku) else None
 
     def links_of(self, row, feed=None):
         found = [(key, link) for key, link in self.links.items() if link.row is row]
@@ -130,7 +140,8 @@ class Catalogue:
             del wishes[id]
             self._reject(feed, id, "identity_conflict", run, counts)
         wishes = {id: self._adopting(feed, *last[id], wishes, id) for id in wishes}
-        for id, wish in wishes.items():
+        late = {id for id in wishes if self._comes_late(feed, id, last[id][0])}
+        for id, wish in sorted(wishes.items(), key=lambda one: one[0] in late):
             counts[self._land(feed, id, *last[id], wish, run)] += 1
             self._landed(feed, id, run)
         for (name, id), link in self.links.items():
@@ -165,6 +176,9 @@ class Catalogue:
         pinned the field, or a newer record speaks for it."""
         values = {name: value for name, value in record.items() if name not in ("id", "at")}
         policy = self.feeds[feed].policy
+        merge = self.by_former_key(values["sku"])
+        if row and merge and merge.survivor is row:  # no reason to rename it
+            del values["sku"]
         if row is None:
             return None, {n: v for n, v in values.items() if policy.get(n) != "never"}, set()
         closed = {n for n in policy if policy[n] != "fill" or row.values[n] != NOTHING[n]}
@@ -184,12 +198,31 @@ class Catalogue:
                     continue
                 owner = self.by_sku(values["sku"])
                 free = owner is None or owner is row or self._leaves(owner, wishes, refused)
-                adopts = row is None and not self.links_of(owner, feed)
+                if row is None and self.by_former_key(values["sku"]):
+                    continue  # it comes after all others
+                owns = [link for _, link in self.links_of(owner, feed) if not link.came_with]
+                adopts = row is None and not owns
                 if values["sku"] in taken or not (free or adopts):
                     refused.add(id)
                 else:
                     taken.add(values["sku"])
+        for id, (row, values, _) in wishes.items():
+            merge = self.by_former_key(values["sku"]) if row is None else None
+            if merge and (values["sku"] in taken or self._has_come(feed, merge)):
+                refused.add(id)
+            elif merge:
+                taken.add(values["sku"])
         return refused
+
+    def _comes_late(self, feed, id, record):
+        """Whether a record is new and known only by the key of a row that was merged."""
+        return (feed, id) not in self.links and bool(self.by_former_key(record["sku"]))
+
+    def _has_come(self, feed, merge):
+        """Whether a record of the feed is known to have come with the merged row."""
+        came = {link for link, *_ in merge.links}
+        links = self.links_of_feed(feed)
+        return any(link.came_with is merge.other or link in came for _, link in links)
 
     def _leaves(self, owner, wishes, refused=()):
         """Whether a record takes another key to the row that owns one now."""
@@ -202,6 +235,9 @@ class Catalogue:
     def _adopting(self, feed, record, time, wishes, id):
         """The wish of a record; one without a row takes the row that has its key, if any."""
         owner = self.by_sku(record["sku"])
+        merge = self.by_former_key(record["sku"])
+        if wishes[id][0] is None and merge:
+            return self._wish(feed, merge.survivor, record, time)
         if wishes[id][0] is None and owner and not self._leaves(owner, wishes):
             return self._wish(feed, owner, record, time)
         return wishes[id]
@@ -218,6 +254,13 @@ class Catalogue:
         changes = {name: value for name, value in values.items() if value != row.values[name]}
         if row.archived:
             changes["archived"] = False
+        merge = self.by_former_key(record["sku"])
+        if merge and (feed, id) not in self.links:
+            link = Link(row, record, lacks, time, run, came_with=merge.other)
+            has_own = self._writer(feed, row)
+            self.links[feed, id] = link
+            if has_own:
+                return "unchanged"
         link = self.links.setdefault((feed, id), Link(row, lacks=lacks, first=run))
         if lacks - link.lacks:  # another feed may say it now
             self._doubt_others(row, feed)
@@ -360,6 +403,12 @@ class Catalogue:
         self.merges.remove(merge)
         for one in merge.merges:
             one.survivor = other
+        before = [*merge.said, *(link for link, *_ in merge.links)]
+        for _, link in self.links_of(survivor):
+            if link not in before:
+                link.said = None
+            if link not in before and link.came_with is other:
+                link.row, link.came_with = other, None
         for link, said, came_with in merge.links:
             link.row, link.came_with = other, came_with
             link.said = said if link.said == said else None

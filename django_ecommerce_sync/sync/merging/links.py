@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db import models
 
-from ...models import SyncLink
+from ...models import Merge, SyncLink
 from ..continuity import forget
 
 
@@ -52,6 +52,21 @@ def return_links(moved: list[list[Any]], source: models.Model, destination: mode
         mine.filter(pk__in=pks).update(merged_row=merged_row)
     mine.update(object_id=str(destination.pk))
     _doubt(SyncLink.objects.filter(pk__in=changed))
+
+
+def part_new_links(record: Merge, survivor: models.Model, restored: models.Model) -> None:
+    """Let records that came after the merge lead to the row whose key they brought."""
+    before = [pk for pk, *_ in (*record.moved["links"], *record.moved["survivor_links"])]
+    new = links_of(survivor).exclude(pk__in=before)
+    found = list(new.values_list("pk", "merged_row"))
+    by_former_key = [pk for pk, merged_row in found if merged_row == record.other_id]
+    by_key = [pk for pk, merged_row in found if merged_row is None]
+    key: str = type(survivor).sync_key  # type: ignore[attr-defined]
+    has_key_of_other = record.changes[key]["after"] == record.row[key]
+    mine = SyncLink.objects.filter(pk__in=by_key if has_key_of_other else by_former_key)
+    mine.update(object_id=str(restored.pk))
+    SyncLink.objects.filter(pk__in=by_former_key).update(merged_row=None)
+    _doubt(SyncLink.objects.filter(pk__in=[*by_key, *by_former_key]))
 
 
 def doubt_links(row: models.Model, digests: list[list[Any]] | None) -> None:

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from ...exceptions import MergeRefused
 from ...models import CandidateState, Merge, MergeCandidate
+from ..former_keys import former_key
 from . import relations, rows
 from .candidates import name_of
 from .fields import Choices, merged_fields
@@ -63,6 +64,7 @@ def _merged(survivor: models.Model, other: models.Model, choices: Choices, by: A
         model=model._meta.label_lower,
         survivor_id=survivor.pk,
         other_id=other.pk,
+        former_key=former_key(model, (before[key], row[key]), values.get(key, before[key])),
         choices=dict(choices),
         row=row,
         # The key is kept also where it stays: a feed may give the survivor the other's later.

@@ -15,7 +15,7 @@ from ...exceptions import MergeRefused
 from ...models import CandidateState, Merge, MergeCandidate
 from . import relations, rows
 from .candidates import model_of
-from .links import doubt_links, return_links
+from .links import doubt_links, part_new_links, return_links
 from .reservations import carry_reserved
 from .transactions import in_one_go, locked
 
@@ -104,6 +104,7 @@ def _undone(
     relations.move_back(record.moved, survivor, restored)
     carry_reserved(restored, source=survivor, destination=restored)
     Merge.objects.filter(pk__in=record.moved["merges"]).update(survivor_id=restored.pk)
+    part_new_links(record, survivor, restored)
     return_links(record.moved["links"], survivor, restored)
     doubt_links(survivor, None if touched else record.moved["survivor_links"])
     now = timezone.now()
