@@ -445,10 +445,17 @@ class Matcher:
                     continue
                 item.row, item.merged_row = row, one.merged_row
                 found.append(item)
-            if item.row and item.row[pk] == row[pk]:
+            if item.row and item.row[pk] == row[pk] and not self._stands_in(item):
                 del item.values[key]
         items = self._without_errors(errors, items, changes)
         return self._without_second_records(items, found, changes)
+
+    def _stands_in(self, item: Item) -> bool:
+        """Whether a record is its row's source in place of the row's own, which is gone."""
+        link = item.link
+        if link is None or link.merged_row is None:
+            return False
+        return bool(self._records_of([link.object_id]))
 
     def _came_with(self, former: Collection[Former]) -> dict[int, str]:
         """The records of the stream that came with merged rows, by the row."""

@@ -135,7 +135,7 @@ class Catalogue:
             elif not record["price"].isdigit():
                 self._reject(feed, id, "invalid_decimal", run, counts)
             else:
-                wishes[id] = self._wish(feed, link and link.row, record, time)
+                wishes[id] = self._wish(feed, link and link.row, record, time, link)
         for id in self._conflicts(feed, wishes):
             del wishes[id]
             self._reject(feed, id, "identity_conflict", run, counts)
@@ -171,13 +171,15 @@ class Catalogue:
         in_doubt = full or is_back or link.came_with is not None
         return "unchanged" if link.said == record and not in_doubt else None
 
-    def _wish(self, feed, row, record, time):
+    def _wish(self, feed, row, record, time, link=None):
         """A record's row, what it would write there, and which of its news must wait: a person has
         pinned the field, or a newer record speaks for it."""
         values = {name: value for name, value in record.items() if name not in ("id", "at")}
         policy = self.feeds[feed].policy
         merge = self.by_former_key(values["sku"])
-        if row and merge and merge.survivor is row:  # no reason to rename it
+        own = [one for _, one in self.links_of(row, feed) if not one.came_with] if row else []
+        stands_in = link and link.came_with and own
+        if row and merge and merge.survivor is row and not stands_in:  # no reason to rename it
             del values["sku"]
         if row is None:
             return None, {n: v for n, v in values.items() if policy.get(n) != "never"}, set()
