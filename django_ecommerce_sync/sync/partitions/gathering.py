@@ -9,6 +9,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F, QuerySet
 
+from ...conf import settings
 from ...exceptions import FeedError
 from ...feeds import BadRow
 from ...models import IssueState, RunStatus, SyncIssue, SyncPartition
@@ -145,7 +146,7 @@ class Gathering(StreamExecution):
 
     def _read_again(self, partitions: Collection[SyncPartition], found: Disputes) -> None:
         """Find once more the copies that count, and the records that wait for others."""
-        wanted = dict.fromkeys(found.external_ids(), 0)
+        wanted = found.external_ids()
         rejected = self.run.issues.filter(stream=self.stream.name, position__gt=0)
         overruled = self._overruled(rejected)
         waiting = _positions(rejected.filter(code__in=WAITING))
@@ -154,43 +155,47 @@ class Gathering(StreamExecution):
             mine = {position for position in waiting if base < position <= base + SPAN}
             if mine or overruled or (wanted and partition.number in found.places):
                 bad = rejected.filter(position__gt=base, position__lte=base + SPAN)
-                self._look_for(partition, overruled | wanted, mine, _positions(bad))
+                self._look_for(partition, wanted, overruled, mine, _positions(bad))
 
     def _overruled(self, rejected: QuerySet[SyncIssue]) -> dict[str, int]:
         """Records with a copy that was rejected and one that landed, with the place of the first.
 
-        If the one that landed comes later in the stream it closes the issue.
+        If the one that landed comes later in the stream it closes the issue; one that is to land
+        again will do that by itself.
         """
-        if not issues.has_open(self.run.feed, self.stream.name, before=self.run.pk):
-            return {}
         bad = rejected.filter(state=IssueState.OPEN).exclude(external_id="")
-        places = dict(bad.order_by("position").values_list("external_id", "position"))
-        found = {}
-        for external_id, position in places.items():
-            links = self.matcher.links_of([external_id])
-            if any(self.matcher.met.has(link) for link in links) and position is not None:
-                found[external_id] = position
+        rows = bad.order_by("position").values_list("external_id", "position")
+        places = {external_id: position or 0 for external_id, position in rows}
+        ids, has_met = list(places), self.matcher.met.has
+        found: dict[str, int] = {}
+        for start in range(0, len(ids), settings.BATCH_SIZE):
+            links = self.matcher.links_of(ids[start : start + settings.BATCH_SIZE])
+            found |= {link.external_id: places[link.external_id] for link in links if has_met(link)}
         return found
 
     def _look_for(
         self,
         partition: SyncPartition,
-        wanted: Mapping[str, int],
+        wanted: Collection[str],
+        overruled: Mapping[str, int],
         waiting: Collection[int],
         rejected: Collection[int],
     ) -> None:
         for batch in self._of(partition):
-            copies = []
+            copies, landed = [], []
             for position, row, payload in decoded(batch.rows):
                 if isinstance(payload, BadRow):
                     continue
                 if position in waiting:
                     self.waiting[self.matcher.id_of(payload)] = (position, row)
-                elif wanted and position not in rejected:
+                elif position not in rejected:
                     external_id = self.matcher.id_of(payload)
-                    if position > wanted.get(external_id, position):
+                    if external_id in wanted:
                         copies.append(Item(position, payload, external_id, "", row))
+                    elif position > overruled.get(external_id, position):
+                        landed.append((external_id, position))
             self.repeats.put(copies)
+            issues.resolve(self.run, self.stream.name, landed)
 
     def _of(self, partition: SyncPartition) -> Batches:
         """The batches of a partition, once more."""
