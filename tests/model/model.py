@@ -126,7 +126,7 @@ class Catalogue:
         wishes = {}
         for id, (record, time) in last.items():
             link = self.links.get((feed, id))
-            if link and time < link.time:
+            if link and time < link.time and not self._is_back(feed, link):
                 counts["skipped"] += 1
                 link.said, link.seen = STALE, run  # its issues stay: the record has not landed
             elif link and (outcome := self._settled(feed, link, record, time, copies, full)):
@@ -167,9 +167,12 @@ class Catalogue:
             outcome = "skipped" if link.said not in (None, record) else "unchanged"
             link.said, link.time = record, time
             return outcome
-        is_back = link.seen < self.complete[feed]
-        in_doubt = full or is_back or link.came_with is not None
+        in_doubt = full or self._is_back(feed, link) or link.came_with is not None
         return "unchanged" if link.said == record and not in_doubt else None
+
+    def _is_back(self, feed, link):
+        """Whether a record was gone by the last complete run of its feed."""
+        return link.seen < self.complete[feed]
 
     def _wish(self, feed, row, record, time, link=None):
         """A record's row, what it would write there, and which of its news must wait: a person has

@@ -330,7 +330,7 @@ class Histories(RuleBasedStateMachine):
         """Do the same to the engine and to the model; returns what the run came to."""
         records, keeps = self._listed(feed), run.dry_run or planned is not None
         model = deepcopy(self.model) if keeps else self.model
-        if self._is_one_batch(feed):
+        if self._is_one_batch(feed, full=options.get("full", False)):
             size = 1000
         before = snapshot(run) if keeps else None
         is_any = records or self.world[feed].may_be_empty
@@ -385,7 +385,7 @@ class Histories(RuleBasedStateMachine):
         copies = [one for one in self._listed(feed) if one["id"] == id]
         return len(copies) > 1 or bool(link and link.repeats)
 
-    def _is_one_batch(self, feed):
+    def _is_one_batch(self, feed, *, full):
         """Whether the outcome depends on what comes in one batch.
 
         Who comes first gets a key that becomes free in between. Copies of a record that had none so
@@ -396,13 +396,13 @@ class Histories(RuleBasedStateMachine):
         skus = {one["id"]: one["sku"] for one in rows}
         contested = self._waits(feed) and len(set(skus.values())) < len(skus)
         merged = any(link.came_with for _, link in self.model.links_of_feed(feed))
-        return contested or merged or any(self._has_new_copies(feed, id) for id in skus)
+        return contested or merged or any(self._has_new_copies(feed, id, full=full) for id in skus)
 
-    def _has_new_copies(self, feed, id):
+    def _has_new_copies(self, feed, id, *, full):
         copies = [one for one in self._listed(feed) if one["id"] == id]
         link = self.model.links.get((feed, id))
         row = link.row if link else self.model.by_sku(copies[0]["sku"])
-        known = link and all(one == link.said for one in copies[:-1])
+        known = link and all(one == link.said for one in copies[:-1]) and not full
         return len(copies) > 1 and row and not (link and link.repeats) and not known
 
     # -- people ------------------------------------------------------------------------------
