@@ -170,9 +170,13 @@ def _convert(field: Any, column: Any) -> tuple[bool, Convert | None]:
     if isinstance(column, models.JSONField) and column.decoder is None:
         if kind is fields.JSONField:
             return True, _JSON.decode
-        if kind is serializers.ListField and type(field.child) is serializers.CharField:
+        if kind is serializers.ListField and _is_shown_as_text(field.child):
             return True, _TEXTS.decode
     return False, None
+
+
+def _is_shown_as_text(field: Any) -> bool:
+    return type(field).to_representation is serializers.CharField.to_representation
 
 
 def _amount(write: Convert) -> Convert:

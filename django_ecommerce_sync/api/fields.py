@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any
 
@@ -11,18 +12,42 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
-from ..models import is_too_large
+from ..models import CURRENCIES, is_too_large
 
 #: How deep a stored JSON value may be nested; MariaDB refuses 32.
 MAX_JSON_DEPTH = 30
+#: The largest number an id can be.
+MAX_INTEGER = 2**63 - 1
+#: What Python takes for blanks; some of them are none in the patterns of other languages.
+BLANKS = r"\s\x1c-\x1f\x85"
+#: Text in which there is something to see.
+VISIBLE = f"[^{BLANKS}]"
+
+
+def one_of(texts: Iterable[str], *, or_blank: bool = False) -> str:
+    """The pattern of any of these texts."""
+    return f"^({'|'.join(map(re.escape, texts))}){'?' * or_blank}$"
+
+
+def trimmed(pattern: str, *, or_blank: bool = False) -> str:
+    """The pattern of a text that fits once the blanks around it are gone."""
+    return rf"^\s*({pattern}){'?' * or_blank}\s*$"
+
+
+def amount(*, signed: bool) -> str:
+    """The pattern of an amount of money."""
+    return rf"^{'-?' * signed}([0-9]{{1,15}}(\.[0-9]{{0,4}})?|\.[0-9]{{1,4}})$"
 
 
 class KeyField(serializers.CharField):
     """A natural key, in the one spelling its model field stores."""
 
-    def __init__(self, *, normalize: Callable[[str], str] = str.strip, **kwargs: Any) -> None:
+    def __init__(
+        self, *, normalize: Callable[[str], str] = str.strip, pattern: str = ".+", **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.normalize = normalize
+        self.pattern = trimmed(pattern, or_blank=self.allow_null or self.allow_blank)
 
     def run_validation(self, data: Any = serializers.empty) -> Any:
         # Only one row could have the empty text; any number may have no key at all.
@@ -40,6 +65,11 @@ class KeyField(serializers.CharField):
 class CurrencyField(serializers.CharField):
     """An ISO 4217 code; lower case is taken too."""
 
+    @property
+    def pattern(self) -> str:
+        """The codes there are, in capitals."""
+        return one_of(sorted(CURRENCIES), or_blank=self.allow_blank)
+
     def to_internal_value(self, data: Any) -> str:
         return super().to_internal_value(data).upper()
 
@@ -51,6 +81,11 @@ class MoneyField(serializers.DecimalField):
         kwargs.setdefault("max_digits", 19)
         kwargs.setdefault("decimal_places", 4)
         super().__init__(**{**kwargs, "coerce_to_string": True, "localize": False})
+
+    @property
+    def pattern(self) -> str:
+        """The digits that are taken."""
+        return amount(signed=self.min_value is None or self.min_value < 0)
 
     def validate_precision(self, value: Decimal) -> Decimal:
         value = super().validate_precision(value)

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db.models import Q
 from django.db.models.functions import Upper
+from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 from django_filters.rest_framework import DjangoFilterBackend  # type: ignore[import-untyped]
 from rest_framework import exceptions
@@ -15,10 +16,13 @@ from rest_framework.filters import BaseFilterBackend
 from rest_framework.request import Request
 
 from ..models import KeyField
+from .fields import BLANKS
 from .problems import InvalidQuery
 
 MAX_TERMS = 5
 MAX_TERM_LENGTH = 64
+_TERM = rf"[^{BLANKS}]{{1,{MAX_TERM_LENGTH}}}"
+SEARCH_PATTERN = rf"^[{BLANKS}]*({_TERM}([{BLANKS}]+{_TERM}){{0,{MAX_TERMS - 1}}}[{BLANKS}]*)?$"
 
 
 class FieldFilter(DjangoFilterBackend):  # type: ignore[misc]
@@ -64,13 +68,20 @@ class SearchFilter(BaseFilterBackend):
             MAX_TERMS,
             MAX_TERM_LENGTH,
         )
-        return [_parameter("search", description, {"type": "string"})]
+        return [_parameter("search", description, {"type": "string", "pattern": SEARCH_PATTERN})]
+
+
+def listed(query: QueryDict, parameter: str) -> list[str]:
+    """The values of a parameter that is comma-separated, or there more than once."""
+    texts = query.getlist(parameter)
+    return [name.strip() for text in texts for name in text.split(",")]
 
 
 def _terms(text: str) -> list[str]:
     terms = text.split()
     if "\x00" in text:
-        raise InvalidQuery("search", _("It has a NUL character."))
+        detail = _("Null characters are not allowed.")
+        raise InvalidQuery("search", detail, "null_characters_not_allowed")
     if len(terms) > MAX_TERMS:
         raise InvalidQuery("search", _("At most %d words can be searched for.") % MAX_TERMS)
     if any(len(term) > MAX_TERM_LENGTH for term in terms):
@@ -82,8 +93,8 @@ class OrderingFilter(BaseFilterBackend):
     """``?ordering=-price,sku``: by the view's ``ordering_fields``; the id breaks ties."""
 
     def filter_queryset(self, request: Request, queryset: Any, view: Any) -> Any:
-        text = request.query_params.get("ordering", "").strip()
-        names = [name.strip() for name in text.split(",")] if text else list(view.ordering)
+        names = listed(request.query_params, "ordering")
+        names = list(view.ordering) if names in ([], [""]) else names
         for name in names:
             if name.removeprefix("-") not in view.ordering_fields:
                 allowed = ", ".join(view.ordering_fields)
@@ -98,7 +109,10 @@ class OrderingFilter(BaseFilterBackend):
             ", ".join(view.ordering_fields),
             ",".join(view.ordering),
         )
-        return [_parameter("ordering", description, {"type": "string"})]
+        names = [sign + name for name in view.ordering_fields for sign in ("", "-")]
+        items = {"type": "string", "enum": names}
+        schema = {"type": "array", "items": items, "minItems": 1}
+        return [_parameter("ordering", description, schema) | {"explode": False, "style": "form"}]
 
 
 def _parameter(name: str, description: Any, schema: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 from django_filters import rest_framework as filters  # type: ignore[import-untyped]
-from django_filters.fields import IsoDateTimeField  # type: ignore[import-untyped]
+from django_filters.fields import ChoiceField, IsoDateTimeField  # type: ignore[import-untyped]
 from drf_spectacular.utils import extend_schema_field
 
 from ..models import (
@@ -33,14 +33,22 @@ from ..models import (
     SyncIssue,
     SyncRun,
 )
+from .fields import MAX_INTEGER, amount
 
 
-class MomentFormField(IsoDateTimeField):  # type: ignore[misc]
+class Said(forms.Field):
+    """A value that is there without saying anything is not the same as none at all."""
+
+    def to_python(self, value: Any) -> Any:
+        if value == "":
+            raise ValidationError(_("A value is needed."), "required")
+        return super().to_python(value)
+
+
+class MomentFormField(Said, IsoDateTimeField):  # type: ignore[misc]
     """A moment in ISO 8601; the plus of an offset may have become a blank on the way."""
 
     def to_python(self, value: Any) -> Any:
-        if value == "":  # not the same as none at all
-            raise ValidationError(_("A moment is needed."), "invalid")
         if isinstance(value, str):
             value = re.sub(r" (\d\d:?\d\d)$", r"+\1", value.strip())
         try:
@@ -56,7 +64,7 @@ class MomentFilter(filters.IsoDateTimeFilter):  # type: ignore[misc]
     field_class = MomentFormField
 
 
-class BooleanFormField(forms.CharField):
+class BooleanFormField(Said, forms.CharField):
     """true or false, and nothing that is silently neither."""
 
     def to_python(self, value: Any) -> Any:
@@ -74,20 +82,38 @@ class BooleanFilter(filters.Filter):  # type: ignore[misc]
     field_class = BooleanFormField
 
 
-@extend_schema_field({"type": "integer"})
+class IntegerFormField(Said, forms.IntegerField):
+    """A whole number."""
+
+
+class DecimalFormField(Said, forms.DecimalField):
+    """An amount."""
+
+
+@extend_schema_field(
+    {"type": "integer", "format": "int64", "minimum": -(2**63), "maximum": MAX_INTEGER}
+)
 class IntegerFilter(filters.Filter):  # type: ignore[misc]
-    field_class = forms.IntegerField
+    field_class = IntegerFormField
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, min_value=-(2**63), max_value=2**63 - 1, **kwargs)
+        super().__init__(*args, min_value=-(2**63), max_value=MAX_INTEGER, **kwargs)
 
 
-@extend_schema_field({"type": "string", "format": "decimal"})
+@extend_schema_field({"type": "string", "format": "decimal", "pattern": amount(signed=True)})
 class MoneyFilter(filters.Filter):  # type: ignore[misc]
-    field_class = forms.DecimalField
+    field_class = DecimalFormField
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, max_digits=19, decimal_places=4, **kwargs)
+
+
+class ChoiceFormField(Said, ChoiceField):  # type: ignore[misc]
+    """One of some values."""
+
+
+class ChoiceFilter(filters.ChoiceFilter):  # type: ignore[misc]
+    field_class = ChoiceFormField
 
 
 class EmailFilter(filters.CharFilter):  # type: ignore[misc]
@@ -118,8 +144,8 @@ class ProductFilterSet(ResourceFilterSet):
     price_max = MoneyFilter("price", "lte")
     inventory_count_min = IntegerFilter("inventory_count", "gte")
     inventory_count_max = IntegerFilter("inventory_count", "lte")
-    status = filters.ChoiceFilter(choices=ProductStatus.choices)
-    availability = filters.ChoiceFilter(choices=Availability.choices)
+    status = ChoiceFilter(choices=ProductStatus.choices)
+    availability = ChoiceFilter(choices=Availability.choices)
     brand = filters.CharFilter()
     category = filters.CharFilter()
     group_key = filters.CharFilter()
@@ -132,7 +158,7 @@ class ProductFilterSet(ResourceFilterSet):
 
 class CustomerFilterSet(ResourceFilterSet):
     email = EmailFilter()
-    status = filters.ChoiceFilter(choices=CustomerStatus.choices)
+    status = ChoiceFilter(choices=CustomerStatus.choices)
     company = filters.CharFilter()
 
     class Meta:
@@ -145,9 +171,9 @@ class OrderFilterSet(ResourceFilterSet):
     source = filters.CharFilter()
     customer = IntegerFilter("customer_id")
     customer_email = EmailFilter()
-    status = filters.ChoiceFilter(choices=OrderStatus.choices)
-    payment_status = filters.ChoiceFilter(choices=PaymentStatus.choices)
-    fulfillment_status = filters.ChoiceFilter(choices=FulfillmentStatus.choices)
+    status = ChoiceFilter(choices=OrderStatus.choices)
+    payment_status = ChoiceFilter(choices=PaymentStatus.choices)
+    fulfillment_status = ChoiceFilter(choices=FulfillmentStatus.choices)
     currency = filters.CharFilter()
     order_date_since = MomentFilter("order_date", "gte")
     order_date_before = MomentFilter("order_date", "lt")
@@ -161,7 +187,7 @@ class OrderFilterSet(ResourceFilterSet):
 
 class SyncRunFilterSet(filters.FilterSet):  # type: ignore[misc]
     feed = filters.CharFilter()
-    status = filters.ChoiceFilter(choices=RunStatus.choices)
+    status = ChoiceFilter(choices=RunStatus.choices)
     dry_run = BooleanFilter()
     planned = BooleanFilter()
     plan = IntegerFilter("plan_id")
@@ -176,7 +202,7 @@ class SyncRunFilterSet(filters.FilterSet):  # type: ignore[misc]
 class SyncIssueFilterSet(filters.FilterSet):  # type: ignore[misc]
     stream = filters.CharFilter()
     code = filters.CharFilter()
-    state = filters.ChoiceFilter(choices=IssueState.choices)
+    state = ChoiceFilter(choices=IssueState.choices)
 
     class Meta:
         model = SyncIssue
@@ -185,7 +211,7 @@ class SyncIssueFilterSet(filters.FilterSet):  # type: ignore[misc]
 
 class PlannedChangeFilterSet(filters.FilterSet):  # type: ignore[misc]
     stream = filters.CharFilter()
-    action = filters.ChoiceFilter(choices=PlannedAction.choices)
+    action = ChoiceFilter(choices=PlannedAction.choices)
 
     class Meta:
         model = PlannedChange
@@ -193,7 +219,7 @@ class PlannedChangeFilterSet(filters.FilterSet):  # type: ignore[misc]
 
 
 class SentRowFilterSet(filters.FilterSet):  # type: ignore[misc]
-    status = filters.ChoiceFilter(choices=SentRowStatus.choices)
+    status = ChoiceFilter(choices=SentRowStatus.choices)
 
     class Meta:
         model = SentRow

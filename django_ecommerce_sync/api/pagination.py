@@ -26,6 +26,7 @@ from rest_framework.response import Response
 from rest_framework.utils.urls import replace_query_param
 
 from .conf import api_settings
+from .fields import MAX_INTEGER
 from .problems import InvalidQuery
 
 #: From here on a count is worth keeping, and for how many seconds it is.
@@ -109,7 +110,7 @@ class PagePagination(PageNumberPagination):
         text = request.query_params.get("page_size")
         if text is None:
             return int(api_settings.PAGE_SIZE)
-        if not re.fullmatch("[0-9]{1,12}", text, re.ASCII) or int(text) == 0:
+        if not re.fullmatch("[0-9]{1,19}", text, re.ASCII) or not 0 < int(text) <= MAX_INTEGER:
             raise InvalidQuery("page_size", _("A whole number above 0 is needed."))
         return min(int(text), api_settings.MAX_PAGE_SIZE)
 
@@ -127,6 +128,12 @@ class PagePagination(PageNumberPagination):
         page: Any = UncountedPage(rows[:size], number, len(rows) > size)
         self.page = page
         return rows[:size]
+
+    def check(self, request: Request) -> None:
+        """Raise for what would be wrong with a page, where a file has them all."""
+        self.get_page_number(request, None)
+        self.get_page_size(request)
+        self._with_count(request)
 
     def get_paginated_response(self, data: Any) -> Response:
         page: Any = self.page
@@ -149,7 +156,7 @@ class PagePagination(PageNumberPagination):
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
         numbers = super().get_schema_operation_parameters(view)
         for number in numbers:
-            number["schema"]["minimum"] = 1
+            number["schema"] |= {"format": "int64", "minimum": 1, "maximum": MAX_INTEGER}
         return [
             *numbers,
             {
@@ -177,6 +184,11 @@ class ResourcePagination(PagePagination):
     walked_on: str | None = None
     walks = False
 
+    def check(self, request: Request) -> None:
+        super().check(request)
+        if text := request.query_params.get("cursor"):
+            _decoded(text)
+
     def paginate_queryset(
         self, queryset: Any, request: Request, view: Any = None
     ) -> list[Any] | None:
@@ -185,7 +197,8 @@ class ResourcePagination(PagePagination):
             return super().paginate_queryset(queryset, request, view)
         for other in ("ordering", "page"):
             if other in request.query_params:
-                raise InvalidQuery(other, _("A walk with cursor= has an order of its own."))
+                detail = _("A walk with cursor= has an order of its own.")
+                raise InvalidQuery(other, detail, "not_with_cursor")
         self.request, self.walks = request, True
         size = self.get_page_size(request)
         if text:
@@ -221,7 +234,7 @@ class ResourcePagination(PagePagination):
                 "in": "query",
                 "required": False,
                 "description": str(description),
-                "schema": {"type": "string"},
+                "schema": {"type": "string", "pattern": "^[A-Za-z0-9_-]*$"},
                 "allowEmptyValue": True,
             },
         ]
@@ -258,4 +271,5 @@ def _decoded(text: str) -> tuple[datetime, int]:
             raise ValueError
         return updated_at.astimezone(UTC), pk
     except (ValueError, TypeError, OverflowError, RecursionError, binascii.Error):
-        raise InvalidQuery("cursor", _("It is no place in this list; begin anew.")) from None
+        detail = _("It is no place in this list; begin anew.")
+        raise InvalidQuery("cursor", detail, "invalid_cursor") from None

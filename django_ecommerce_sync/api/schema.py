@@ -7,47 +7,28 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar, cast
 
 from django.utils import translation
-from drf_spectacular.authentication import SessionScheme
-from drf_spectacular.contrib.rest_framework_simplejwt import SimpleJWTScheme
 from drf_spectacular.drainage import get_override
-from drf_spectacular.extensions import OpenApiSerializerFieldExtension
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.openapi import AutoSchema as SpectacularSchema
 from drf_spectacular.plumbing import (
     ResolvedComponent,
-    build_bearer_security_scheme_object,
     build_examples_list,
     build_media_type_object,
 )
 from drf_spectacular.settings import SPECTACULAR_DEFAULTS, patched_settings
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework.generics import GenericAPIView
 from rest_framework.permissions import AllowAny
 
 from .. import __version__
-from ..models import (
-    Availability,
-    CandidateState,
-    ChangeAction,
-    CustomerStatus,
-    FulfillmentStatus,
-    IssueState,
-    OrderEventKind,
-    OrderStatus,
-    PaymentStatus,
-    PlannedAction,
-    ProductStatus,
-    RunStatus,
-    SentRowStatus,
-)
-from ..orders import STATES
+from ..models import Customer, Order, Product
 from .conf import api_settings
 from .examples import PATHS, PROBLEMS, bodies
 from .examples.answers import csv_file, json_lines
+from .extensions import enum, named, narrow
+from .fields import trimmed
 from .idempotency import HEADER, KEY_PATTERN, REPLAYED
 from .renderers import CSVRenderer, JSONLinesRenderer, ProblemRenderer
-from .serializers.bulk import OnError, RowOutcome
 from .serializers.problems import ProblemSerializer
 
 DESCRIPTION = """\
@@ -72,26 +53,6 @@ TAGS = {
     "health": "For load balancers and monitors.",
 }
 _generator: Any = SchemaGenerator
-_ENUMS = (
-    Availability,
-    CandidateState,
-    ChangeAction,
-    CustomerStatus,
-    FulfillmentStatus,
-    IssueState,
-    OrderEventKind,
-    OrderStatus,
-    PaymentStatus,
-    PlannedAction,
-    ProductStatus,
-    RowOutcome,
-    RunStatus,
-    SentRowStatus,
-    OnError,
-)
-_ENUM_NAMES = {frozenset(enum.values): enum.__name__ for enum in _ENUMS}
-_ENUM_NAMES[frozenset(STATES)] = "OrderState"
-_ENUM_VALUES = {enum.__name__: list(enum.values) for enum in _ENUMS} | {"OrderState": list(STATES)}
 _LOCATIONS = ("path", "query", "header")
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 #: Operations whose bodies name things that may not be there.
@@ -154,32 +115,21 @@ _REPLAYED = OpenApiParameter(
     description="The request was carried out before; this is the answer it got.",
 )
 _NOT_MODIFIED = {"description": "The row is as the client knows it."}
+_EXPANDING = "Related rows to be shown in place of their ids; their rights are needed."
 
 
-_FIELDS = OpenApiParameter(
-    "fields",
-    str,
-    description="Comma-separated: only these fields are read and shown.",
-)
-_OMIT = OpenApiParameter(
-    "omit",
-    str,
-    description="Comma-separated: these fields are not read and not shown.",
-)
-
-
-def _expand(expandable: Mapping[str, Any]) -> OpenApiParameter:
-    return OpenApiParameter(
-        "expand",
-        {"type": "array", "items": {"type": "string", "enum": list(expandable)}},
-        description="Related rows to be shown in place of their ids; their rights are needed.",
-        explode=False,
-        style="form",
-    )
+def _names(parameter: str, each: Mapping[str, Any], description: str) -> OpenApiParameter:
+    """A comma-separated list of names."""
+    schema = {"type": "array", "items": each, "minItems": 1}
+    return OpenApiParameter(parameter, schema, description=description, explode=False, style="form")
 
 
 #: Component → the relation that ``expand=`` puts in place there, and the component of its rows.
 _EXPANSIONS = {"Order": ("customer", "Customer"), "OrderLine": ("product", "Product")}
+#: Component → the key by which rows are found that are sent in bulk.
+_KEYS: dict[str, Any] = {
+    model.__name__: model._meta.get_field(model.sync_key) for model in (Product, Customer, Order)
+}
 #: Components whose rows ``fields=`` and ``omit=`` cut when they are read.
 _SHAPED = ("Product", "Customer", "Order")
 #: Components that always have all their fields, whether a client must send them or not.
@@ -201,7 +151,15 @@ class AutoSchema(SpectacularSchema):
         expandable = getattr(self.view, "expandable", None)
         if expandable is None or getattr(self.view, "action", "") not in ("list", "retrieve"):
             return []
-        return [_FIELDS, _OMIT, *([_expand(expandable)] if expandable else [])]
+        view = cast(Any, self.view)
+        shown = list(view.get_serializer_class()().fields)
+        field = enum(self, f"{view.queryset.model.__name__}Field", shown)
+        related = {"type": "string", "enum": list(expandable)}
+        return [
+            _names("fields", field, "Comma-separated: only these are read and shown."),
+            _names("omit", field, "Comma-separated: these are not read and not shown."),
+            *([_names("expand", related, _EXPANDING)] if expandable else []),
+        ]
 
     def _idempotency_headers(self) -> list[Any]:
         handler = getattr(self.view, self._action, None)
@@ -305,16 +263,37 @@ class AutoSchema(SpectacularSchema):
     def _get_filter_parameters(self) -> Any:
         """With the names of the sets of values that have one."""
         found = super()._get_filter_parameters()  # type: ignore[no-untyped-call]
-        return [{**each, "schema": _named(self, each["schema"])} for each in found]
+        return [{**each, "schema": named(self, each["schema"])} for each in found]
 
     def _resolve_path_parameters(self, variables: Any) -> Any:
         """With a value for each, so that the operation can be tried as it stands."""
         values = PATHS.get(self.get_operation_id(), {})
         found = super()._resolve_path_parameters(variables)  # type: ignore[no-untyped-call]
+        for each in found:
+            each["schema"] |= self._key_in_address(each["name"])
         return [
             {**each, "example": values[each["name"]]} if each["name"] in values else each
             for each in found
         ]
+
+    def _key_in_address(self, name: str) -> dict[str, Any]:
+        """What more there is to say of a parameter that is a natural key."""
+        view = cast(Any, self.view)
+        if name == "pk" or name != getattr(view, "lookup_field", None):
+            return {}
+        key: Any = view.queryset.model._meta.get_field(name)
+        return {"pattern": f"^{key.pattern}$", "maxLength": key.max_length}
+
+    def _postprocess_serializer_schema(
+        self, schema: Any, serializer: Any, direction: Any, *args: Any, **kwargs: Any
+    ) -> Any:
+        """With what is narrower than spectacular says, where it is about what is sent."""
+        if direction == "request":
+            for name, described in schema.get("properties", {}).items():
+                narrow(serializer.fields[name], described)
+        return super()._postprocess_serializer_schema(  # type: ignore[no-untyped-call]
+            schema, serializer, direction, *args, **kwargs
+        )
 
     def _created(self, updated: dict[str, Any]) -> dict[str, Any]:
         location = {"schema": {"type": "string", "format": "uri"}}
@@ -324,8 +303,18 @@ class AutoSchema(SpectacularSchema):
         """The body; bulk requests have an array of rows, or a row a line."""
         if getattr(self.view, "action", None) != "bulk":
             return super().get_request_serializer()
-        rows = cast(Any, self.view).get_serializer_class()(many=True, partial=True)
-        return {"application/json": rows, "application/x-ndjson": OpenApiTypes.STR}
+        view = cast(Any, self.view)
+        serializer_class = view.bulk_serializer_class or view.get_serializer_class()
+        rows = serializer_class(many=True, partial=True)
+        return {
+            "application/json": rows,
+            "application/x-ndjson": {"type": "string", "format": "ndjson"},
+        }
+
+    def _get_request_body(self, *args: Any, **kwargs: Any) -> Any:
+        """The body; a bulk request without one is none."""
+        body = super()._get_request_body(*args, **kwargs)  # type: ignore[no-untyped-call]
+        return {**body, "required": True} if self._action == "bulk" else body
 
     def _problem_codes(self) -> list[str]:
         codes = {"406", "500", "503"}
@@ -373,54 +362,6 @@ def operation(**description: Any) -> Callable[[Method], Method]:
     return describe
 
 
-class JWTScheme(SimpleJWTScheme):  # type: ignore[no-untyped-call]
-    """Our bearer tokens, under the name simplejwt's have."""
-
-    target_class = "django_ecommerce_sync.api.authentication.JWTAuthentication"
-    name = "jwtAuth"
-
-    def get_security_definition(self, auto_schema: Any) -> Any:
-        return build_bearer_security_scheme_object(
-            header_name="Authorization",
-            token_prefix="Bearer",  # noqa: S106
-            bearer_format="JWT",
-        )
-
-
-class AdminSessionScheme(SessionScheme):  # type: ignore[no-untyped-call]
-    """The session of somebody signed in to the admin."""
-
-    target_class = "django_ecommerce_sync.api.authentication.SessionAuthentication"
-
-
-class ChoiceExtension(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
-    """A set of values under the name of its Python class, in whatever schema it appears."""
-
-    target_class = "django_ecommerce_sync.api.fields.ChoiceField"
-
-    def map_serializer_field(self, auto_schema: Any, direction: Any) -> Any:
-        return _enum(auto_schema, list(self.target.choices))
-
-
-def _enum(auto_schema: Any, values: Sequence[str]) -> Any:
-    """The component of a set of values."""
-    name = _ENUM_NAMES[frozenset(values)]
-    component = ResolvedComponent(  # type: ignore[no-untyped-call]
-        name=name,
-        type=ResolvedComponent.SCHEMA,
-        schema={"type": "string", "enum": _ENUM_VALUES[name]},
-        object=name,
-    )
-    auto_schema.registry.register_on_missing(component)
-    return component.ref
-
-
-def _named(auto_schema: Any, schema: Mapping[str, Any]) -> Any:
-    """A parameter's schema: that of the component where its values are a set with a name."""
-    values = schema.get("enum", ())
-    return _enum(auto_schema, values) if frozenset(values) in _ENUM_NAMES else schema
-
-
 class Schema:
     """The document of some addresses, built when it is first asked for."""
 
@@ -443,6 +384,7 @@ class Schema:
             generator: Any = _generator(patterns=list(self.patterns))
             document = cast(dict[str, Any], generator.get_schema(request=None, public=True))
         _describe_expansions(document["components"]["schemas"])
+        _describe_bulk(document)
         _describe_shapes(document)
         return document
 
@@ -454,6 +396,30 @@ def _describe_expansions(schemas: dict[str, Any]) -> None:
             row = {"$ref": f"#/components/schemas/{related}"}
             kinds = [{"type": "integer"}, row, {"type": "null"}]
             schemas[component]["properties"][name] = {"anyOf": kinds}
+
+
+def _describe_bulk(document: dict[str, Any]) -> None:
+    """Rows that are sent in bulk may lack anything but their key."""
+    schemas = document["components"]["schemas"]
+    for name, key in _KEYS.items():
+        path = f"/api/{name.lower()}s/bulk/"
+        if path not in document["paths"]:
+            continue
+        content = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]
+        partial = schemas[content["schema"]["items"]["$ref"].rpartition("/")[2]]
+        told = {
+            **partial["properties"][key.name],
+            "type": "string",
+            "pattern": trimmed(key.pattern),
+        }
+        told.pop("description", None)  # it is about rows that are sent one by one
+        schemas[f"Bulk{name}Request"] = {
+            **partial,
+            "properties": {**partial["properties"], key.name: told},
+            "required": [key.name],
+        }
+        content["schema"]["items"] = {"$ref": f"#/components/schemas/Bulk{name}Request"}
+    schemas.pop("PatchedBulkOrderRequest", None)
 
 
 def _describe_shapes(document: dict[str, Any]) -> None:

@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any, Self, cast
 
 from django.db.models import QuerySet
+from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 from rest_framework.request import Request
 
+from .filters import listed
 from .problems import InvalidQuery
 
 #: What a list needs of every row, shown or not.
@@ -50,7 +52,8 @@ class Shape:
             serializer.fields.pop(name)
         for path in self.expanded:
             if path.split(".")[0] not in shown:
-                raise InvalidQuery("expand", _("'%s' is not among the fields shown.") % path)
+                detail = _("'%s' is not among the fields shown.") % path
+                raise InvalidQuery("expand", detail, "not_shown")
             *outer, relation = path.split(".")
             owner = serializer
             for name in outer:
@@ -76,15 +79,12 @@ class Shape:
         _check("expand", self.expanded, list(self.expandable))
         shown = set(self.fields or known) - set(self.omitted)
         if not shown:
-            raise InvalidQuery("omit", _("Nothing is left to be shown."))
+            raise InvalidQuery("omit", _("Nothing is left to be shown."), "nothing_shown")
         return shown
 
 
-def _names(query: Mapping[str, str], parameter: str) -> tuple[str, ...]:
-    text = query.get(parameter)
-    if text is None:
-        return ()
-    return tuple(dict.fromkeys(name.strip() for name in text.split(",")))
+def _names(query: QueryDict, parameter: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(listed(query, parameter)))
 
 
 def _check(parameter: str, names: Sequence[str], known: Sequence[str]) -> None:

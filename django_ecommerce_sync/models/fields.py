@@ -29,6 +29,11 @@ CURRENCIES = frozenset(
 # No part number has that plus sign before two digits; one like 1E10 is let pass.
 _SCIENTIFIC = re.compile(r"[0-9]([.,][0-9]+)?[eE]\+[0-9]{2,3}")
 
+_CONTROLS = r"\x00-\x1f\x7f"
+#: U+0085 is a blank in Python and none in the patterns of other languages.
+_VISIBLE = rf"[^\s{_CONTROLS}\x85]"
+_NOT_IN_EMAIL = rf"""\s{_CONTROLS}"(),:;<>\\"""
+
 #: How Django reads a number that SQLite keeps as a float.
 _SQLITE = Context(prec=15)
 
@@ -50,6 +55,9 @@ class KeyField(models.CharField):  # type: ignore[type-arg]
     the column is ``utf8mb4_bin``. ``db_collation`` would put that name into the migration and
     break it on SQLite and PostgreSQL, which compare bytes anyway.
     """
+
+    #: As much of what ``normalize`` takes, when trimmed, as a pattern of JSON Schema can tell.
+    pattern = rf"{_VISIBLE}([^{_CONTROLS}]*{_VISIBLE})?"
 
     def db_parameters(self, connection: BaseDatabaseWrapper) -> dict[str, str | None]:
         parameters: dict[str, Any] = super().db_parameters(connection)
@@ -86,6 +94,8 @@ class EmailKeyField(KeyField):
     Deliberately lenient: a shop has sold to this address, so it is not ours to refuse it for
     an unusual local part.
     """
+
+    pattern = rf"[^{_NOT_IN_EMAIL}]+@[^{_NOT_IN_EMAIL}@]+"
 
     def normalize(self, text: str) -> str:
         local, at, domain = super().normalize(text).lower().rpartition("@")

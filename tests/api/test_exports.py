@@ -37,6 +37,14 @@ def lines(client, url, **options):
     return [json.loads(line) for line in text_of(response).splitlines()]
 
 
+@pytest.mark.parametrize(
+    "query", ["page_size=x", "with_count=x", "cursor=x", "page=x", "format=csv&page=null"]
+)
+def test_what_would_be_wrong_with_a_page_is_so_with_a_file(client, query):
+    status = 404 if "page=" in query else 400
+    problem(client.get(f"/api/products/?format=jsonl&{query}"), status)
+
+
 @pytest.mark.parametrize("ways", [("?format=", {}), ("", {"accept": True})])
 @pytest.mark.parametrize("name", ["products", "customers", "orders"])
 def test_both_formats_hold_the_whole_list(client, product, customer, name, ways):

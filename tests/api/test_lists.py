@@ -63,6 +63,8 @@ SINCE = (datetime.now(UTC) - timedelta(days=1)).strftime("%Y-%m-%dT%H:%M:%S")
         ("ordering=-price", "543210"),
         ("ordering=brand,-inventory_count", "210543"),
         ("ordering=-brand", "543210"),
+        ("ordering=brand&ordering=-inventory_count", "210543"),
+        ("ordering=", "012345"),
     ],
 )
 def test_filters_search_and_ordering(client, products, query, found):
@@ -89,6 +91,12 @@ def test_filters_search_and_ordering(client, products, query, found):
         "ordering=price,,sku",
         "ordering=-brand__x",
         "page_size=0",
+        f"page_size={2**63}",
+        "price_min=",
+        "inventory_count_max=",
+        "archived=",
+        "status=",
+        "updated_since=",
         "page_size=-1",
         "page_size=many",
         "page_size=٣",

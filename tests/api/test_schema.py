@@ -8,6 +8,7 @@ from django.test import Client
 from drf_spectacular.drainage import GENERATOR_STATS
 from drf_spectacular.settings import spectacular_settings
 from drf_spectacular.validation import validate_schema
+from jsonschema import Draft202012Validator
 
 from django_ecommerce_sync.api.conf import ApiSettings
 from django_ecommerce_sync.api.schema import Schema
@@ -64,15 +65,18 @@ def test_names_are_unique_and_stable(schema):
         "Availability",
         "CandidateState",
         "ChangeAction",
+        "CustomerField",
         "CustomerStatus",
         "FulfillmentStatus",
         "IssueState",
         "OnError",
         "OrderEventKind",
+        "OrderField",
         "OrderState",
         "OrderStatus",
         "PaymentStatus",
         "PlannedAction",
+        "ProductField",
         "ProductStatus",
         "RowOutcome",
         "RunStatus",
@@ -152,8 +156,10 @@ def test_repeatable_requests_are_documented(schema, path):
     assert ("header", "Idempotency-Key") not in parameters(other)
 
 
-@pytest.mark.parametrize("name", ["Product", "Customer", "Order"])
-def test_bulk_requests_are_documented(schema, name):
+@pytest.mark.parametrize(
+    ("name", "key"), [("Product", "sku"), ("Customer", "email"), ("Order", "order_id")]
+)
+def test_bulk_requests_are_documented(schema, name, key):
     post = schema["paths"][f"/api/{name.lower()}s/bulk/"]["post"]
     assert parameters(post) == {
         ("header", "Idempotency-Key"),
@@ -162,7 +168,10 @@ def test_bulk_requests_are_documented(schema, name):
     }
     content = post["requestBody"]["content"]
     rows = content["application/json"]["schema"]
-    assert rows["items"] == {"$ref": f"#/components/schemas/Patched{name}Request"}
+    assert rows["items"] == {"$ref": f"#/components/schemas/Bulk{name}Request"}
+    row = schema["components"]["schemas"][f"Bulk{name}Request"]
+    assert (row["required"], row["properties"][key]["type"]) == ([key], "string")
+    assert post["requestBody"]["required"]
     (answer,) = post["responses"]["200"]["content"].values()
     assert answer["schema"] == {"$ref": "#/components/schemas/BulkResponse"}
     assert {"400", "403", "409", "413", "415", "422"} <= set(post["responses"])
@@ -233,6 +242,90 @@ def test_bearer_scheme(schema):
 def test_money_is_documented_as_text(schema):
     price = schema["components"]["schemas"]["Product"]["properties"]["price"]
     assert (price["type"], price["format"]) == ("string", "decimal")
+
+
+def sent(schema, name, field):
+    return schema["components"]["schemas"][name]["properties"][field]
+
+
+#: Component, field, what is taken, what is not.
+VALUES = [
+    ("ProductRequest", "price", ["0", "9.9", ".5", "5."], ["", ".", "-1", "1e3", "1.00000", "x"]),
+    ("OrderRequest", "subtotal", ["-1", "5"], ["", "-", "+5"]),
+    ("ProductRequest", "currency", ["EUR", ""], ["XXX", "EURO", "eu"]),
+    ("ProductRequest", "sku", ["a", " a/b ", "ü 1"], ["", " ", "a\tb", "\x7f"]),
+    (
+        "CustomerRequest",
+        "email",
+        [None, "", "a@b", " Ä@ü.de "],
+        ["a", "a@", "@b", "a b@c", "a@b,c"],
+    ),
+    ("BulkCustomerRequest", "email", ["a@b"], [None, "", "a"]),
+    ("OrderRequest", "customer_email", ["", "a@b"], ["a"]),
+    ("ProductRequest", "pinned", [[], ["sku", "price"]], [["id"], ["pinned"], ["nope"], [""]]),
+    ("OrderRequest", "pinned", [["lines"]], [["source"]]),
+    ("OrderRequest", "lines", [[]], [[{"quantity": 1}] * 1001]),
+    ("ProductRequest", "attributes", [{}, [], "x", 1, False], [None]),
+    ("RefreshRequest", "feeds", [["shop"]], [[], [" "]]),
+    ("RetryRequest", "issues", [[1]], [[], [0]]),
+]
+
+
+@pytest.mark.parametrize(("component", "field", "taken", "refused"), VALUES)
+def test_values_are_described_as_narrowly_as_they_are_taken(
+    schema, component, field, taken, refused
+):
+    whole = {**sent(schema, component, field), "components": schema["components"]}
+    validator = Draft202012Validator(whole)
+    assert [value for value in taken if not validator.is_valid(value)] == []
+    assert [value for value in refused if validator.is_valid(value)] == []
+
+
+def test_answers_may_come_to_have_other_values(schema):
+    assert "pattern" not in sent(schema, "Product", "currency")
+    assert "pattern" not in sent(schema, "Product", "pinned")["items"]
+
+
+@pytest.mark.parametrize("name", ["Refresh", "Retry", "MergeRequest", "Transition"])
+def test_options_have_no_other_names(schema, name):
+    assert schema["components"]["schemas"][f"{name}Request"]["additionalProperties"] is False
+    assert "additionalProperties" not in schema["components"]["schemas"]["ProductRequest"]
+
+
+def query(schema, name, path="/api/products/"):
+    found = schema["paths"][path]["get"]["parameters"]
+    return next(each for each in found if each["name"] == name)
+
+
+def test_names_in_a_query_are_listed(schema):
+    for name in ("fields", "omit"):
+        assert query(schema, name)["schema"]["items"] == {
+            "$ref": "#/components/schemas/ProductField"
+        }
+    assert schema["components"]["schemas"]["ProductField"]["enum"] == list(
+        schema["components"]["schemas"]["Product"]["properties"]
+    )
+    ordering = query(schema, "ordering")
+    assert {"price", "-price"} <= set(ordering["schema"]["items"]["enum"])
+    assert ordering["explode"] is False
+
+
+def test_searches_are_bounded_in_the_schema_too(schema):
+    pattern = re.compile(query(schema, "search")["schema"]["pattern"])
+    for text in ("", " ", "red sock", " a b c d e ", "x" * 64):
+        assert pattern.search(text), text
+    for text in ("a b c d e f", "x" * 65):
+        assert not pattern.search(text), text
+
+
+def test_keys_in_addresses_are_described(schema):
+    (key,) = (
+        each
+        for each in schema["paths"]["/api/customers/by-email/{email}/"]["put"]["parameters"]
+        if each["in"] == "path"
+    )
+    assert key["schema"]["maxLength"] == 254
+    assert not re.search(key["schema"]["pattern"], "nobody")
 
 
 def test_it_is_served_as_json_and_yaml(anonymous):

@@ -84,6 +84,19 @@ def test_several_names_keep_the_order_of_the_row(client, product):
     assert list(row) == ["sku", "price"]
 
 
+def test_names_may_come_one_by_one(client, orders):
+    """As clients send them that do not know of ``explode: false``."""
+    (row,) = {tuple(row) for row in rows_of(client, "fields=id&fields=lines&fields=customer")}
+    assert row == ("id", "customer", "lines")
+    (product, _other) = rows_of(client, "fields=sku&omit=name&omit=sku&fields=name,id", "products")
+    assert list(product) == ["id"]
+    row = rows_of(client, "expand=customer&expand=lines.product")[0]
+    assert (row["customer"]["email"], row["lines"][0]["product"]["sku"]) == (
+        "eve@example.com",
+        "SK-1",
+    )
+
+
 @pytest.mark.parametrize(
     "query",
     [
@@ -95,6 +108,7 @@ def test_several_names_keep_the_order_of_the_row(client, product):
         "fields=customer__email",
         "omit=nope",
         "omit=%00",
+        "fields=sku&fields=nope",
         "fields=sku&omit=sku",
         "expand=customer",
         "expand=",

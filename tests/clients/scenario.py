@@ -25,6 +25,7 @@ from shop_client.api.refresh import refresh
 from shop_client.api.sync_runs import sync_runs_issues_list, sync_runs_retrieve
 from shop_client.api.token import token_blacklist, token_create, token_refresh
 from shop_client.models import (
+    BulkProductRequest,
     BulkResponse,
     Customer,
     CustomerRequest,
@@ -39,6 +40,7 @@ from shop_client.models import (
     PatchedProductRequest,
     Problem,
     Product,
+    ProductField,
     ProductRequest,
     RefreshRequest,
     RefreshResponse,
@@ -82,7 +84,9 @@ def read_lists(client: AuthenticatedClient) -> None:
     assert len(page.results) == 100
     assert all(isinstance(row, Product) for row in page.results)
 
-    walk = products_list.sync(client=client, cursor="", page_size=200, fields="sku,price")
+    walk = products_list.sync(
+        client=client, cursor="", page_size=200, fields=[ProductField.SKU, ProductField.PRICE]
+    )
     walk = expect(PaginatedProductList, walk)
     assert walk.count is None
     for row in walk.results:
@@ -126,8 +130,8 @@ def change_products(client: AuthenticatedClient) -> None:
 
 def send_many(client: AuthenticatedClient) -> None:
     rows = [
-        PatchedProductRequest(sku="PY/1", inventory_count=50),
-        PatchedProductRequest(sku="PY/3", name="Third sock", price="-1"),
+        BulkProductRequest(sku="PY/1", inventory_count=50),
+        BulkProductRequest(sku="PY/3", name="Third sock", price="-1"),
     ]
     answer = products_bulk.sync(client=client, body=rows, on_error=OnError.SKIP)
     done = expect(BulkResponse, answer)

@@ -56,7 +56,7 @@ class ModelSerializer(serializers.ModelSerializer[Row]):
                 check for check in kwargs["validators"] if not isinstance(check, UniqueValidator)
             ]
         if field_class is fields.KeyField:
-            kwargs["normalize"] = model_field.normalize
+            kwargs |= {"normalize": model_field.normalize, "pattern": model_field.pattern}
         if type(model_field) is models.IntegerField and not model_field.choices:
             kwargs |= _INTEGERS
         return field_class, kwargs
@@ -74,19 +74,33 @@ def _copy(field: Any) -> Any:
     return deepcopy(field) if is_nested else copy(field)
 
 
+class PinnedNameField(serializers.CharField):
+    """The name of a field of the serializer that has the list of them."""
+
+    @property
+    def pattern(self) -> str:
+        """The names there are."""
+        return fields.one_of(cast(Any, self.parent).parent.pinnable)
+
+
 class ResourceSerializer(ModelSerializer[Row]):
     """A synced model: its key is unique, and only what changed is written."""
 
     pinned = serializers.ListField(
-        child=serializers.CharField(max_length=64),
+        child=PinnedNameField(max_length=64),
         required=False,
         max_length=100,
         help_text=_("Fields whose values no feed changes."),
     )
 
+    @property
+    def pinnable(self) -> list[str]:
+        """The fields whose values can be kept from feeds."""
+        writable = [name for name, field in self.fields.items() if not field.read_only]
+        return [name for name in writable if name != "pinned"]
+
     def validate_pinned(self, names: list[str]) -> list[str]:
-        known = [name for name, field in self.fields.items() if not field.read_only]
-        known.remove("pinned")
+        known = self.pinnable
         if unknown := sorted(set(names) - set(known)):
             raise serializers.ValidationError(
                 _("There is no field %(unknown)s to pin; there is: %(known)s.")

@@ -40,6 +40,7 @@ class OrderLineSerializer(ModelSerializer[OrderLine]):
         allow_blank=True,
         max_length=_SKU.max_length,
         normalize=_SKU.normalize,
+        pattern=_SKU.pattern,
     )
 
     class Meta:

@@ -62,6 +62,7 @@ class OrderSerializer(ResourceSerializer[Order]):
         allow_blank=True,
         max_length=_EMAIL.max_length,
         normalize=_EMAIL.normalize,
+        pattern=_EMAIL.pattern,
     )
     lines = OrderLineSerializer(
         many=True,

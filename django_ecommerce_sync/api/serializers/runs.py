@@ -255,7 +255,7 @@ class NamesField(serializers.ListField):
     child = serializers.CharField(max_length=64)
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**{"required": False, "allow_empty": False, "max_length": 100, **kwargs})
+        super().__init__(**{"required": False, "min_length": 1, "max_length": 100, **kwargs})
 
 
 class RefreshSerializer(OptionsSerializer):
@@ -278,7 +278,7 @@ class RetrySerializer(OptionsSerializer):
     issues = serializers.ListField(
         child=serializers.IntegerField(min_value=1, max_value=2**63 - 1),
         required=False,
-        allow_empty=False,
+        min_length=1,
         max_length=MAX_CHOSEN,
     )
     stream = serializers.CharField(required=False, max_length=64)

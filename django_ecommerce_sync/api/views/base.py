@@ -110,6 +110,7 @@ class ModelView(ApiView, viewsets.GenericViewSet[Row]):
 
     filter_backends: Any = (FieldFilter, SearchFilter, OrderingFilter)
     pagination_class = PagePagination
+    paginator: PagePagination
     lookup_value_converter = "int"
     search_fields: ClassVar[tuple[str, ...]] = ()
     ordering_fields: ClassVar[tuple[str, ...]] = ("id",)
@@ -217,6 +218,7 @@ class ResourceView(
                 with suppress(Unwritable):
                     return self._list_compiled(self.compiled)
             return super().list(request, *args, **kwargs)
+        self.paginator.check(request)
         rows = self.filter_queryset(self.get_queryset())
         return export(rows, self.get_serializer(), format, f"{self.basename}s")
 

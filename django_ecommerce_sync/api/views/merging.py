@@ -19,7 +19,7 @@ from ...models import CandidateState, Merge, MergeCandidate
 from ...sync import merging
 from ...sync.merging import MergeRefused
 from ..filters import FieldFilter, OrderingFilter
-from ..filtersets import BooleanFilter, IntegerFilter
+from ..filtersets import BooleanFilter, ChoiceFilter, IntegerFilter
 from ..permissions import model_permission
 from ..problems import Conflict, FieldProblem, InvalidBody, step
 from ..schema import operation
@@ -43,7 +43,7 @@ _AT_FAULT = {
 }
 
 
-class ModelNameFilter(filters.ChoiceFilter):  # type: ignore[misc]
+class ModelNameFilter(ChoiceFilter):
     """``customers`` or ``products``."""
 
     def __init__(self, **kwargs: Any) -> None:
@@ -56,7 +56,7 @@ class ModelNameFilter(filters.ChoiceFilter):  # type: ignore[misc]
 
 class DuplicateFilterSet(filters.FilterSet):  # type: ignore[misc]
     model = ModelNameFilter()
-    state = filters.ChoiceFilter(choices=CandidateState.choices)
+    state = ChoiceFilter(choices=CandidateState.choices)
     score_min = IntegerFilter("score", "gte")
     score_max = IntegerFilter("score", "lte")
 

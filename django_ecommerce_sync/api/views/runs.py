@@ -190,6 +190,7 @@ class SyncRunView(mixins.ListModelMixin, mixins.RetrieveModelMixin, ModelView[Sy
         issues: Any = self.filter_queryset(self.get_queryset())
         issues = issues.filter(run=run)
         if request.accepted_renderer.format == "csv":
+            self.paginator.check(request)
             columns = SyncIssueSerializer.Meta.fields
             rows = issues[: api_settings.MAX_EXPORT_ROWS].values_list(*columns)
             lines = cells(rows.iterator(chunk_size=2000))
@@ -260,6 +261,7 @@ class SyncRunView(mixins.ListModelMixin, mixins.RetrieveModelMixin, ModelView[Sy
         run = get_object_or_404(SyncRun, pk=pk)
         changes: Any = self.filter_queryset(self.get_queryset().filter(run=run))
         if request.accepted_renderer.format == "csv":
+            self.paginator.check(request)
             return csv_response(CSV_COLUMNS, _plan_lines(changes), f"run-{run.pk}-plan.csv")
         page = self.paginate_queryset(changes)
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
