@@ -16,7 +16,8 @@ from ..orders.conf import OrderSettings
 DEFAULT_RATES: Mapping[str, str | None] = {
     "login": "5/min",  # per address and, apart from that, per user name
     "token": "60/min",  # refresh, verify and blacklist, per address
-    "refresh": "60/hour",  # POST /api/refresh/, retry and cancel, per user
+    "refresh": "6/hour",  # POST /api/refresh/, per user
+    "runs": "60/hour",  # cancel, retry and apply, per user
 }
 
 

@@ -91,9 +91,15 @@ class TokenThrottle(LoginAddressThrottle):
 
 
 class RefreshThrottle(RateThrottle):
-    """Runs asked for by one user."""
+    """Whole feeds that one user asks for."""
 
     scope = "refresh"
 
     def identify(self, request: Request) -> str | None:
         return str(request.user.pk)
+
+
+class RunThrottle(RefreshThrottle):
+    """What one user does about runs that are there."""
+
+    scope = "runs"

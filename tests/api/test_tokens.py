@@ -1,10 +1,13 @@
 import threading
 from datetime import timedelta
+from typing import ClassVar
 
 import jwt
 import pytest
 from django.conf import settings as django_settings
 from django.contrib.auth import get_user_model
+from django.contrib.auth.hashers import PBKDF2PasswordHasher
+from django.core.cache import cache
 from django.db import connection
 from django.utils import timezone
 from rest_framework_simplejwt.tokens import AccessToken as PlainAccessToken
@@ -57,6 +60,47 @@ def test_wrong_names_and_passwords(user, anonymous, sent):
     if response.status_code == 401:
         problem(response, 401, "no_active_account")
         assert response["WWW-Authenticate"].startswith("Bearer")
+
+
+class CountedHasher(PBKDF2PasswordHasher):
+    """Notes what takes the time when somebody signs in: the rounds of hashing."""
+
+    algorithm = "counted"
+    iterations = 3
+    rounds: ClassVar[list[int]] = []
+
+    def encode(self, password, salt, iterations=None):
+        self.rounds.append(iterations or self.iterations)
+        return super().encode(password, salt, iterations)
+
+
+@pytest.fixture
+def accounts(db, settings):
+    """One to sign in with, one that is closed, one that has no password."""
+    settings.PASSWORD_HASHERS = [f"{__name__}.CountedHasher"]
+    create = get_user_model().objects.create_user
+    create("ann", password="secret-word")
+    create("closed", password="secret-word", is_active=False)
+    create("nopass")
+
+
+def test_s15_whoever_is_refused_is_refused_in_the_same_way(
+    accounts, anonymous, django_assert_num_queries
+):
+    """Nothing in the answer, and nothing in the work behind it, tells who is there."""
+    refusals = set()
+    for name in ("ann", "closed", "nopass", "nobody"):
+        for password in ("wrong", "secret-word") if name != "ann" else ("wrong",):
+            CountedHasher.rounds.clear()
+            with django_assert_num_queries(1):
+                response = anonymous.post("/api/token/", {"username": name, "password": password})
+            cache.clear()
+            said = {**response.json(), "request_id": ""}
+            rounds = sum(CountedHasher.rounds)
+            refusals.add((response.status_code, response["WWW-Authenticate"], str(said), rounds))
+    ((status, _scheme, said, rounds),) = refusals
+    assert (status, rounds) == (401, CountedHasher.iterations)
+    assert "no_active_account" in said
 
 
 @pytest.mark.parametrize("sent", [{}, [], "x", {"username": ["ann"], "password": {}}])

@@ -45,7 +45,7 @@ ECOMMERCE_SYNC = {
     "ALLOW_PRIVATE_ADDRESSES": True,
     "API": {
         "ACCESS_TOKEN_LIFETIME": timedelta(days=1),
-        "THROTTLE_RATES": {"login": None, "token": None, "refresh": None},
+        "THROTTLE_RATES": {"login": None, "token": None, "refresh": None, "runs": None},
     },
 }
 LOGGING = {

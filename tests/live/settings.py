@@ -21,7 +21,7 @@ ECOMMERCE_SYNC = {
         "ACCESS_TOKEN_LIFETIME": timedelta(days=1),
         "THROTTLE_RATES": {
             name: None
-            for name in ("login", "token", "refresh")
+            for name in ("login", "token", "refresh", "runs")
             if os.environ.get("LIVE_THROTTLES") != "1"
         },
     },

@@ -46,7 +46,7 @@ from ..serializers import (
 )
 from ..serializers.bulk import SentRowSerializer
 from ..serializers.runs import requested_run, run_url
-from ..throttling import RefreshThrottle
+from ..throttling import RefreshThrottle, RunThrottle
 from .base import ApiView, ModelView
 
 RUN_SYNC = ["ecommerce_sync.run_sync"]
@@ -136,7 +136,7 @@ class SyncRunView(mixins.ListModelMixin, mixins.RetrieveModelMixin, ModelView[Sy
         request=None,
         responses={202: SyncRunSerializer},
     )
-    @action(detail=True, methods=["post"], throttle_classes=[RefreshThrottle])
+    @action(detail=True, methods=["post"], throttle_classes=[RunThrottle])
     def cancel(self, request: Request, pk: int) -> Response:
         """End a queued run now, a running one after its present batch."""
         sync.cancel(self.get_object())
@@ -148,7 +148,7 @@ class SyncRunView(mixins.ListModelMixin, mixins.RetrieveModelMixin, ModelView[Sy
         request=RetrySerializer,
         responses={202: SyncRunSerializer},
     )
-    @action(detail=True, methods=["post"], throttle_classes=[RefreshThrottle])
+    @action(detail=True, methods=["post"], throttle_classes=[RunThrottle])
     def retry(self, request: Request, pk: int) -> Response:
         """Queue a run that reads the feed again and applies only what was rejected in this one.
 
@@ -272,7 +272,7 @@ class SyncRunView(mixins.ListModelMixin, mixins.RetrieveModelMixin, ModelView[Sy
         request=None,
         responses={202: SyncRunSerializer},
     )
-    @action(detail=True, methods=["post"], throttle_classes=[RefreshThrottle])
+    @action(detail=True, methods=["post"], throttle_classes=[RunThrottle])
     def apply(self, request: Request, pk: int) -> Response:
         """Queue a run that does exactly what this dry run has planned.
 
