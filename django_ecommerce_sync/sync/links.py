@@ -54,8 +54,10 @@ def forget_others(model: type[models.Model], object_ids: Iterable[str], **place:
 
 
 def _forget(links: models.QuerySet[SyncLink]) -> None:
-    links.exclude(hash="").update(hash="")
-    _forget_documents(links)
+    documents = _documents(links)
+    if documents:  # most rows that people write are known to no feed
+        links.exclude(hash="").update(hash="")
+    _forget_documents(documents)
 
 
 def tell_who_waits(
@@ -72,12 +74,19 @@ def drop_links(sender: type[models.Model], instance: models.Model, **kwargs: Any
     """A row is gone: its links with it, so that the feed may bring it anew."""
     if _may_be_linked(sender) and not is_own_write(instance):
         links = _links_of(instance)
-        _forget_documents(links)
-        links.delete()
+        documents = _documents(links)
+        _forget_documents(documents)
+        if documents:
+            links.delete()
 
 
-def _forget_documents(links: models.QuerySet[SyncLink]) -> None:
-    for feed, stream in links.values_list("feed", "stream").distinct():
+def _documents(links: models.QuerySet[SyncLink]) -> list[tuple[str, str]]:
+    """The feeds and streams the links are of."""
+    return list(links.values_list("feed", "stream").distinct())
+
+
+def _forget_documents(documents: Iterable[tuple[str, str]]) -> None:
+    for feed, stream in documents:
         forget(feed, stream)
 
 

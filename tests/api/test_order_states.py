@@ -127,12 +127,11 @@ def test_an_order_that_is_not_there(client):
 def test_query_counts_of_a_move(move, client, product, order, django_assert_num_queries):
     lines = [{"product": product.pk, "quantity": 1, "unit_price": n} for n in range(2)]
     client.patch(f"{URL}{order['id']}/", {"lines": lines})
-    # A savepoint, the order and its lines; the order written, its links told, the event added,
-    # the lines as they are now.
-    with django_assert_num_queries(9):
+    # A savepoint, the order and its lines; the order written, its feeds asked for, the event added.
+    with django_assert_num_queries(7):
         move("paid")
     # Lines locked and written, and each product: here is one.
-    with django_assert_num_queries(12):
+    with django_assert_num_queries(10):
         move("shipped")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any, ClassVar
 
 from django.db import transaction
@@ -133,12 +134,11 @@ class OrderSerializer(ResourceSerializer[Order]):
     def update(self, instance: Order, validated_data: dict[str, Any]) -> Order:
         values = dict(validated_data)
         moves = {name: values.pop(name) for name in STATE_FIELDS if name in values}
-        with transaction.atomic():
+        with transaction.atomic(savepoint=False):
             self._edit(instance, values)
             for column, state in moves.items():
                 if getattr(instance, column) != state:
                     orders.transition(instance, state, column=column, by=self._user)
-        getattr(instance, "_prefetched_objects_cache", {}).pop("lines", None)
         return instance
 
     def _edit(self, order: Order, values: dict[str, Any]) -> None:
@@ -158,9 +158,10 @@ class OrderSerializer(ResourceSerializer[Order]):
         orders.check_editable(order, fields)
         stock = orders.hold(order, lines, stored) if lines is not None else {}
         changed = changed_fields(order, values)
-        with unique_key(order):
-            if lines is not None:
-                _replace(order, stored, lines)
+        if lines is not None:
+            _replace(order, stored, lines)
+            getattr(order, "_prefetched_objects_cache", {}).pop("lines", None)
+        with unique_key(order) if order.sync_key in changed else nullcontext():
             order.save(update_fields=changed)
         orders.record_change(order, fields, by=self._user, stock=stock)
 

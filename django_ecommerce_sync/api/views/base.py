@@ -283,8 +283,6 @@ class ResourceView(
     ) -> Response:
         """The row a serializer has just written, as it is now."""
         row = serializer.instance
-        # What was read of its children before the write is no longer so.
-        row._prefetched_objects_cache = {}
         models.prefetch_related_objects([row], *row.sync_children)
         headers = {**(headers or {}), "ETag": etag(row)}
         return Response(serializer.data, status=status, headers=headers)
