@@ -11,6 +11,7 @@ from datetime import datetime, tzinfo
 from decimal import Decimal
 from functools import partial
 from typing import Any, Self
+from weakref import WeakKeyDictionary
 
 import msgspec
 from django.conf import settings as django_settings
@@ -26,6 +27,8 @@ _VALUE, _ROW, _NULL = "\x1f", "\x1e", "\x1d"
 _STATEMENT_SIZE = 500_000
 #: A statement of so many characters fits into the smallest packet a server is set to.
 _SMALL = 250_000
+#: By the driver's connection, the largest packet its server takes.
+_PACKETS: WeakKeyDictionary[Any, int] = WeakKeyDictionary()
 #: Fields whose values the drivers take as they are; exact classes, for a subclass may convert.
 _PLAIN = frozenset(
     {
@@ -117,12 +120,8 @@ class Insert:
 
     def _check_size(self, sql: str) -> None:
         """Refuse a statement the server would not take; it may just hang up on one."""
-        if len(sql) > _SMALL:
-            with self.connection.cursor() as cursor:
-                cursor.execute("SELECT @@max_allowed_packet")
-                (limit,) = cursor.fetchone()
-            if len(sql.encode()) >= limit:
-                raise DataError(PACKET_TOO_LARGE, "The rows are larger than max_allowed_packet.")
+        if len(sql) > _SMALL and len(sql.encode()) >= _packet(self.connection):
+            raise DataError(PACKET_TOO_LARGE, "The rows are larger than max_allowed_packet.")
 
     def _parameters(self, rows: Sequence[Sequence[Any]]) -> Sequence[Sequence[Any]]:
         """The rows with their values as the driver wants them."""
@@ -163,6 +162,16 @@ class Insert:
             if type(field) is models.DateTimeField and django_settings.USE_TZ:
                 return partial(_time_text, self.connection.timezone)
         return _adapter(field, self.connection)
+
+
+def _packet(connection: BaseDatabaseWrapper) -> int:
+    """What the server takes in one piece; it was settled when the connection was opened."""
+    driver = connection.connection
+    if driver not in _PACKETS:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT @@max_allowed_packet")
+            _PACKETS[driver] = cursor.fetchone()[0]
+    return _PACKETS[driver]
 
 
 def written(connection: BaseDatabaseWrapper, values: Sequence[Any]) -> str:

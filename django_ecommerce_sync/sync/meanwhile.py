@@ -41,9 +41,15 @@ def meanwhile(connection: BaseDatabaseWrapper, work: Callable[[], bool]) -> Iter
             raise
         driver.read_query_result()
 
+    def autocommit(on: bool) -> None:
+        if not on:  # what BEGIN begins ends with COMMIT or ROLLBACK, and there is nothing to undo
+            query(b"BEGIN")
+
     own = vars(driver)  # its type does not let attributes be deleted in the usual way
-    own |= {"query": query, "commit": lambda: query(b"COMMIT")}
+    sent = {"query": query, "commit": lambda: query(b"COMMIT"), "autocommit": autocommit}
+    own |= sent
     try:
         yield
     finally:
-        del own["query"], own["commit"]
+        for name in sent:
+            del own[name]
