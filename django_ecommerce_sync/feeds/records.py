@@ -48,10 +48,11 @@ class Encoding(ABC):
         """The payloads of these rows, or why there are none."""
 
     @abstractmethod
-    def finder(self, name: str) -> Callable[[RawRow], Any] | None:
-        """A function that finds what a row has under a name, quicker than decoding all of it.
+    def finder(self, name: str) -> Callable[[Iterable[bytes]], list[Any]] | None:
+        """A function that finds what rows have under a name, quicker than decoding all of them.
 
-        It raises ``ValueError`` for rows that want a closer look. None if there is no such way.
+        It takes the rows' contents and raises ``ValueError`` where one wants a closer look. None
+        if there is no such way.
         """
 
 

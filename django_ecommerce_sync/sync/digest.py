@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from decimal import Decimal
@@ -39,15 +39,20 @@ class RecordDigest:
 
     def of_raw(self, row: RawRow) -> str:
         """The digest of a row that is not decoded."""
-        content, _, encoding = row
+        return self.of_contents(row[2], [row[0]])[0]
+
+    def of_contents(self, encoding: Encoding, contents: Iterable[bytes]) -> list[str]:
+        """The digests of rows that are not decoded, all written in one way."""
         begun = self._begun.get(encoding)
         if begun is None:
             begun = self._begun[encoding] = self._empty.copy()
             begun.update(encoding.context)
-        digest = begun.copy()
-        digest.update(content)
-        text: str = digest.hexdigest()
-        return text
+        digests = []
+        for content in contents:
+            digest = begun.copy()
+            digest.update(content)
+            digests.append(digest.hexdigest())
+        return digests
 
     def of_payload(self, payload: Payload) -> str:
         """The digest of a payload."""

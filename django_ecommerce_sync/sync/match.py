@@ -25,6 +25,7 @@ from .former_keys import Former, FormerKeys
 from .ledger import Imagined, Ledger
 from .loading import Loader
 from .met import Met
+from .neighbours import Neighbours
 from .ownership import Ownership
 from .reader import Known, NumberedRow, Reader, decoded, one_spelling
 from .references import References
@@ -37,6 +38,8 @@ from .writers import Writers, writers_of
 WAITING = frozenset({"unresolved_reference", "identity_conflict"})
 #: What matching reads of every link; the source's time only where there is one.
 _LINK = tuple(name for name in Link._fields if name not in Link._field_defaults)
+#: What matching reads of a link whose record may be what it was.
+_PLAIN_LINK = ("external_id", "id", "hash", "first_run")
 #: ``Item.earlier`` where no copy of the record has been applied in this run.
 _NOT_APPLIED = frozenset({"", "skipped"})
 #: What the run tells of news that a row does without.
@@ -77,6 +80,15 @@ class Matcher:
         #: Set for records that have waited until the stream had ended.
         self.waited = False
         self.links = Table(SyncLink, target.connection)
+        #: Links that say nothing but what the record was when it was applied last.
+        self.neighbours = Neighbours(
+            self.links,
+            _PLAIN_LINK,
+            **self.place,
+            repeats=False,
+            missing_since=None,
+            merged_row=None,
+        )
         self.writers = Writers()
         self.reader = Reader(stream, target, ownership.description)
         self.source_time = source_time(stream)
@@ -201,32 +213,30 @@ class Matcher:
         Most feeds bring little news: this is where the time of a sync goes, so no object is
         made for such a record. Where it meets anything odd it leaves the record alone.
         """
-        times = Counter(map(itemgetter(0), known))
-        times[""] = 0
-        links = self._plain_links([external_id for external_id, n in times.items() if n == 1])
+        links = self._plain_links(known)
         settled, rest = changes.settled, []
-        has_met, run = self.met.has_id, self.run
-        for row, (external_id, digest) in zip(rows, known, strict=True):
-            link = links.get(external_id)
-            if link is None or link[1] != digest or link[3] == run or has_met(link[2]):
+        for row, one in zip(rows, known, strict=True):
+            link_id = links.get(one)
+            if link_id is None:
                 rest.append(row)
             else:
-                settled.append((link[2], external_id, row[0]))
+                settled.append((link_id, one[0], row[0]))
         changes.counts["unchanged"] += len(settled)
         return rest
 
-    def _plain_links(self, ids: list[str]) -> dict[str, tuple[Any, ...]]:
-        """Digest, primary key and first run of links that say nothing else, by external id."""
-        found = self.links.find(
-            ("external_id", "hash", "id", "first_run"),
-            "external_id",
-            sorted(ids),
-            **self.place,
-            repeats=False,
-            missing_since=None,
-            merged_row=None,
-        )
-        return {row[0]: row for row in found}
+    def _plain_links(self, known: Sequence[Known]) -> dict[Known, int]:
+        """By what records were known by, links that say nothing else and were not met yet."""
+        times = Counter(map(itemgetter(0), known))
+        times.pop("", None)
+        found = self.neighbours.find([external_id for external_id, n in times.items() if n == 1])
+        links = {
+            (external_id, digest): link_id
+            for external_id, link_id, digest, first_run in found.values()
+            if digest and first_run != self.run and times.get(external_id) == 1
+        }
+        if self.met.has_any(links.values()):
+            return {one: link_id for one, link_id in links.items() if not self.met.has_id(link_id)}
+        return links
 
     # -- records and links -------------------------------------------------------------------
 

@@ -43,6 +43,10 @@ class Met:
         page, bit = divmod(link_id, _PAGE)
         return bool(self._bits.get(page, 0) >> bit & 1)
 
+    def has_any(self, link_ids: Iterable[int]) -> bool:
+        """Whether any of these links, older than the run, was met."""
+        return any(bits & self._bits.get(page, 0) for page, bits in _pages(link_ids).items())
+
     def outcome(self, link: Link) -> str:
         """What became of an earlier copy of the link's record in this run, or ""."""
         return link.outcome_in(self.run) if self.has(link) else ""
@@ -55,10 +59,7 @@ class Met:
 
     def write(self, link_ids: Iterable[int]) -> None:
         """Note that links were met, in the caller's transaction; ``keep`` when it is through."""
-        touched: dict[int, int] = {}
-        for link_id in link_ids:
-            page, bit = divmod(link_id, _PAGE)
-            touched[page] = touched.get(page, 0) | 1 << bit
+        touched = _pages(link_ids)
         self._staged = {page: bits | self._bits.get(page, 0) for page, bits in touched.items()}
         self._put(self._staged)
 
@@ -74,3 +75,12 @@ class Met:
         """What was written last is committed."""
         self._bits |= self._staged
         self._staged = {}
+
+
+def _pages(link_ids: Iterable[int]) -> dict[int, int]:
+    """Pages that have the bits of these links only."""
+    pages: dict[int, int] = {}
+    for link_id in link_ids:
+        page, bit = divmod(link_id, _PAGE)
+        pages[page] = pages.get(page, 0) | 1 << bit
+    return pages

@@ -46,11 +46,13 @@ class Reader:
         self.stream = stream
         self.target = target
         self.digest = RecordDigest(stream, target.key, owners)
-        self._finders: dict[Encoding, Callable[[RawRow], str]] = {}
+        self._finders: dict[Encoding, Callable[[Sequence[bytes]], list[str]]] = {}
 
     def known(self, rows: Iterable[FeedRow]) -> list[Known]:
         """What each row is known by, as far as that can be had."""
-        return [self._known(row) for row in rows]
+        rows = list(rows)
+        known = self._known_at_once(rows)
+        return list(map(self._known, rows)) if known is None else known
 
     def digest_of(self, row: FeedRow, payload: Payload) -> str:
         """The digest of a row; raises what payloads raise that are no JSON."""
@@ -58,14 +60,24 @@ class Reader:
             return self.digest.of_raw(row)
         return self.digest.of_payload(payload)
 
+    def _known_at_once(self, rows: Sequence[FeedRow]) -> list[Known] | None:
+        """The same where all rows are written in one way and none is odd, else None."""
+        encodings = {row[2] if type(row) is tuple else None for row in rows}
+        encoding = encodings.pop() if len(encodings) == 1 else None
+        if encoding is None:
+            return None
+        contents = [row[0] for row in rows]  # type: ignore[index]
+        try:
+            ids = self._find(encoding, contents)
+        except _ODD:
+            return None
+        return list(zip(ids, self.digest.of_contents(encoding, contents), strict=True))
+
     def _known(self, row: FeedRow) -> Known:
         external_id = ""
         try:
             if isinstance(row, tuple):
-                find = self._finders.get(row[2]) or self._finder(row[2])
-                external_id = find(row)
-                if not external_id.isascii():
-                    external_id = one_spelling(external_id)
+                (external_id,) = self._find(row[2], [row[0]])
                 return external_id, self.digest.of_raw(row)
             if not isinstance(row, BadRow):
                 external_id = one_spelling(self.target.identify(row))
@@ -74,30 +86,32 @@ class Reader:
             pass
         return external_id, ""
 
-    def _finder(self, encoding: Encoding) -> Callable[[RawRow], str]:
-        """A function that finds the id of a row that is not decoded."""
+    def _find(self, encoding: Encoding, contents: Sequence[bytes]) -> list[str]:
+        """The ids of rows that are not decoded."""
+        find = self._finders.get(encoding)
+        if find is None:
+            find = self._finders[encoding] = self._finder(encoding)
+        ids = find(contents)
+        return ids if "".join(ids).isascii() else list(map(one_spelling, ids))
+
+    def _finder(self, encoding: Encoding) -> Callable[[Sequence[bytes]], list[str]]:
         name = self.stream.id_name(self.target.key)
         find = encoding.finder(name) if name else None
-        normalize = self.target.normalize_key
         if find is None:
-            found = self._id_of_decoded
-        elif self.stream.external_id is None:
+            return lambda contents: [self._id_of_decoded(encoding, text) for text in contents]
+        if self.stream.external_id is not None:
+            return lambda contents: list(map(own_identifier, find(contents)))
 
-            def found(row: RawRow) -> str:
-                value = find(row)
-                return normalize(value if isinstance(value, str) else identifier(value))
+        normalize = self.target.normalize_keys
+        return lambda contents: normalize(list(map(_key_text, find(contents))))
 
-        else:
-
-            def found(row: RawRow) -> str:
-                return own_identifier(find(row))
-
-        self._finders[encoding] = found
-        return found
-
-    def _id_of_decoded(self, row: RawRow) -> str:
-        (payload,) = row[2].decode([row])
+    def _id_of_decoded(self, encoding: Encoding, content: bytes) -> str:
+        (payload,) = encoding.decode([(content, 0, encoding)])
         return "" if isinstance(payload, BadRow) else self.target.identify(payload)
+
+
+def _key_text(value: Any) -> str:
+    return value if isinstance(value, str) else identifier(value)
 
 
 def decoded(rows: Sequence[NumberedRow]) -> list[tuple[int, FeedRow, Payload | BadRow]]:

@@ -49,17 +49,33 @@ class Table:
         """
         if not values:
             return []
+        listed, parameters = self._listed(values)
+        return self._found(names, f"{self._column(name)} IN {listed}", parameters, fixed)
+
+    def between(
+        self, names: Sequence[str], low: int, high: int, **fixed: Any
+    ) -> list[tuple[Any, ...]]:
+        """As ``find``, of the rows with primary keys from ``low`` to ``high``."""
+        within = f"{self._column(self.pk.attname)} BETWEEN %s AND %s"
+        return self._found(names, within, [low, high], fixed)
+
+    def _found(
+        self,
+        names: Sequence[str],
+        condition: str,
+        parameters: Sequence[Any],
+        fixed: Mapping[str, Any],
+    ) -> list[tuple[Any, ...]]:
         wanted = ", ".join(map(self._column, names))
         given = {key: value for key, value in fixed.items() if value is not None}
         conditions = "".join(
             f"{self._column(key)} {'= %s' if key in given else 'IS NULL'} AND " for key in fixed
         )
-        listed, parameters = self._listed(values)
         # Told to, MySQL answers when it has all rows: work goes on until then, see ``meanwhile``.
         how = "SQL_BUFFER_RESULT " if self.connection.vendor == "mysql" else ""
-        sql = f"SELECT {how}{wanted} FROM {self._name} WHERE {conditions}{self._column(name)} IN "  # noqa: S608
+        sql = f"SELECT {how}{wanted} FROM {self._name} WHERE {conditions}{condition}"  # noqa: S608
         with self.connection.cursor() as cursor:
-            cursor.execute(sql + listed, [*given.values(), *parameters])
+            cursor.execute(sql, [*given.values(), *parameters])
             return list(cursor.fetchall())
 
     # -- writing -----------------------------------------------------------------------------
@@ -78,19 +94,6 @@ class Table:
         if rows:
             names = list(rows[0])
             self.insert(names, [[row[name] for name in names] for row in rows], constants)
-
-    def insert_keyed(
-        self,
-        names: Sequence[str],
-        rows: Sequence[Sequence[Any]],
-        constants: Mapping[str, Any],
-        key: str,
-        scope: Mapping[str, Any],
-    ) -> dict[Any, Any]:
-        """Insert new rows and learn their primary keys: {value of the column ``key``: pk}."""
-        at = list(names).index(key)
-        insert = self.insertion(names, constants, key=key).add(rows)
-        return self.carry_out(insert, [row[at] for row in rows], key, scope)
 
     def carry_out(
         self, insert: Insert, keys: Sequence[Any], key: str, scope: Mapping[str, Any]

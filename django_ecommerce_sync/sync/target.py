@@ -171,6 +171,28 @@ class Target:
             field=field,
         )
 
+    def normalize_keys(self, texts: Sequence[str]) -> list[str]:
+        """Each key in its one spelling, or "" if it can be none."""
+        if self._key_field is None and not self.casefold:
+            return list(texts)
+        whole = "".join(texts)
+        is_plain = whole.isascii() and whole.isprintable() and "+" not in whole
+        if self._keeps_plain_keys and is_plain and max(map(len, texts)) <= self._key_length:
+            return list(map(str.strip, texts))
+        return list(map(self.normalize_key, texts))
+
+    @cached_property
+    def _keeps_plain_keys(self) -> bool:
+        """Whether nothing is done to a key of plain characters but to trim it."""
+        field = self._key_field
+        is_usual = field is not None and type(field).normalize is KeyField.normalize
+        return is_usual and not self.casefold
+
+    @cached_property
+    def _key_length(self) -> int:
+        """Characters a key may have."""
+        return int(getattr(self._key_field, "max_length", None) or 1 << 62)
+
     def normalize_key(self, text: str) -> str:
         """A key in its one spelling, or "" if it can be none."""
         if self._key_field is not None:

@@ -189,11 +189,11 @@ class _Cells(Encoding):
             dict(zip(names, content.decode().split(_PART), strict=True)) for content, _, _ in rows
         ]
 
-    def finder(self, name: str) -> Callable[[RawRow], Any] | None:
+    def finder(self, name: str) -> Callable[[Iterable[bytes]], list[Any]] | None:
         if name not in self.names:
             return None
         at, part = self.names.index(name), _PART.encode()
-        return lambda row: row[0].split(part, at + 1)[at].decode()
+        return lambda contents: [text.split(part, at + 1)[at].decode() for text in contents]
 
 
 class _Records(RawRows):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal, InvalidOperation
 from itertools import chain
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from ...exceptions import RecordError
-from ..records import BadRow, Payload, RawRow
+from ..records import BadRow, Payload
 from .base import MAX_DEPTH, MAX_RECORD, Row, bad_row
 
 #: Python refuses to read or print integers much longer than this.
@@ -42,13 +42,13 @@ def decode_batch(lines: Sequence[bytes]) -> list[Payload] | None:
     return rows if found is not None and found * 2 == _count_quotes(batch) else None
 
 
-def finder(name: str) -> Callable[[RawRow], Any]:
-    """What JSON objects have under a name, a text or an integer; see ``Encoding.finder``."""
+def finder(name: str) -> Callable[[Iterable[bytes]], list[Any]]:
+    """What JSON objects have under a name, texts or integers; see ``Encoding.finder``."""
     shape = msgspec.defstruct("Shape", [("value", str | int)], rename={"value": name})
     decode = msgspec.json.Decoder(shape).decode
 
-    def find(row: RawRow) -> Any:
-        return decode(row[0]).value  # type: ignore[attr-defined]
+    def find(contents: Iterable[bytes]) -> list[Any]:
+        return [found.value for found in map(decode, contents)]  # type: ignore[attr-defined]
 
     return find
 

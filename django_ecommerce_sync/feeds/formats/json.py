@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import count, repeat
 from typing import Any
 
@@ -65,7 +65,7 @@ class _Element(Encoding):
         found = decode_batch(texts)
         return list(map(decode_record, texts)) if found is None else found  # type: ignore[return-value]
 
-    def finder(self, name: str) -> Callable[[RawRow], Any] | None:
+    def finder(self, name: str) -> Callable[[Iterable[bytes]], list[Any]]:
         return finder(name)
 
     def __reduce__(self) -> str:

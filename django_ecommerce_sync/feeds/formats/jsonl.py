@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import count, repeat
 from typing import IO, Any
 
@@ -51,7 +51,7 @@ class _Line(Encoding):
             return found  # type: ignore[return-value]  # a list is not changed here
         return [decode_record(line.strip(_SPACE), f"Line {at}: ") for line, at, _ in rows]
 
-    def finder(self, name: str) -> Callable[[RawRow], Any] | None:
+    def finder(self, name: str) -> Callable[[Iterable[bytes]], list[Any]]:
         return finder(name)
 
     def __reduce__(self) -> str:

@@ -61,6 +61,10 @@ class Sightings(Met):
         """The same of the link with that primary key."""
         return self._letter(link_id) != NOT_MET
 
+    def has_any(self, link_ids: Iterable[int]) -> bool:
+        """The same of any of several links."""
+        return any(map(self.has_id, link_ids))
+
     def outcome(self, link: Link) -> str:
         """What became of an earlier copy of the link's record in this partition, or ""."""
         return _EARLIER.get(OUTCOMES.get(self._letter(link.id).lower(), ""), "")
