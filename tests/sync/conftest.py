@@ -6,6 +6,13 @@ from django_ecommerce_sync.feeds import Attributes, Lines, MemoryFeed, Ref, Stre
 from django_ecommerce_sync.models import COUNTS, OUTCOMES
 from django_ecommerce_sync.sync import execute, request_run
 
+
+def seeds(number, *, everywhere):
+    """Seeds to try: all of them on one database, ``everywhere`` so many of them."""
+    more = [pytest.param(seed, marks=pytest.mark.slow) for seed in range(everywhere, number)]
+    return [*range(everywhere), *more]
+
+
 PRODUCTS = Stream(
     "products",
     external_id="id",

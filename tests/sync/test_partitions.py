@@ -28,7 +28,7 @@ from django_ecommerce_sync.sync import cancel, execute, request_run
 from django_ecommerce_sync.sync.execution import StreamExecution
 from django_ecommerce_sync.sync.lease import acquire
 from django_ecommerce_sync.sync.partitions import work
-from tests.sync.conftest import CUSTOMERS, ORDERS, PRODUCTS, customer, product
+from tests.sync.conftest import CUSTOMERS, ORDERS, PRODUCTS, customer, product, seeds
 
 pytestmark = pytest.mark.django_db
 
@@ -301,7 +301,7 @@ def brought_in(shop, deliveries, partitions, hands=None):
     return states
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", seeds(8, everywhere=2))
 @pytest.mark.parametrize("whole", [True, False], ids=["as one", "in order"])
 def test_any_interleaving_comes_to_the_same(shop, monkeypatch, seed, whole):
     """Beside the stream read as one, row by row, and beside its partitions read in order.
