@@ -12,12 +12,14 @@ walks all borders of all values. Arguments after ``--`` go to Schemathesis.
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import requests
 
+from ..run import load_services, mariadb_url
 from .server import Server, serving
 
 #: Schemathesis's checks that hooks.py asks, for it knows more.
@@ -31,6 +33,8 @@ def main() -> int:
     parser.add_argument("-n", "--max-examples", type=int, default=2, help="for each operation")
     parser.add_argument("--phases", default="examples,fuzzing,stateful")
     options, more = parser.parse_known_args()
+    load_services()
+    os.environ.setdefault("DATABASE_URL", mariadb_url())
     worst = 0
     for seed in options.seeds:
         with serving() as server:
@@ -38,8 +42,9 @@ def main() -> int:
                 *("--phases", options.phases, "--max-examples", str(options.max_examples)),
                 *("--seed", str(seed), *(argument for argument in more if argument != "--")),
             ]
-            worst = max(worst, run(server, command))
-            print(server.log.read_text(errors="replace")[-4000:], file=sys.stderr)
+            if code := run(server, command):
+                print(server.log.read_text(errors="replace")[-4000:], file=sys.stderr)
+            worst = max(worst, code)
     return worst
 
 
