@@ -40,7 +40,7 @@ class Said(forms.Field):
     """A value that is there without saying anything is not the same as none at all."""
 
     def to_python(self, value: Any) -> Any:
-        if value == "":
+        if isinstance(value, str) and not value.strip():
             raise ValidationError(_("A value is needed."), "required")
         return super().to_python(value)
 

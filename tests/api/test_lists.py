@@ -95,6 +95,7 @@ def test_filters_search_and_ordering(client, products, query, found):
         "price_min=",
         "inventory_count_max=",
         "archived=",
+        "archived=%20",
         "status=",
         "updated_since=",
         "page_size=-1",

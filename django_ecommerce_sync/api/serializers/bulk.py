@@ -31,8 +31,9 @@ class OnError(TextChoices):
 
 
 class BulkOrderSerializer(OrderSerializer):
-    """An order among others: customers are looked up for all of them at once."""
+    """An order among others; one that is there keeps its lines, its amounts and its states."""
 
+    # An id instead of a relation: customers are looked up for all orders at once.
     customer = serializers.IntegerField(  # type: ignore[assignment]
         required=False, allow_null=True, min_value=1, max_value=2**63 - 1
     )
