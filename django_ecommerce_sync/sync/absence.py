@@ -16,7 +16,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from ..conf import settings
-from ..models import SyncLink
+from ..models import EmailKeyField, SyncLink
 from .history import history
 from .ledger import Ledger
 from .links import forget_others
@@ -76,15 +76,17 @@ class Absence:
         self.links = self.all_links.filter(**place)
         self.rows = target.model._base_manager.using(target.connection.alias)
 
-    def look(self) -> Absent:
-        """What would be archived."""
+    def look(self, since: int) -> Absent:
+        """What would be archived; what came with run ``since`` or later was not there before."""
         found = Absent()
+        # Neither what is new nor what went long ago makes a loss any smaller, nor do records that
+        # came with merged rows.
+        before = self.links.filter(first_run__lt=since, merged_row=None)
         not_met = 0
         for links in self.not_met():
-            not_met += len(links)
+            not_met += before.filter(pk__in=links).count()
             found.add(self._to_archive(links))
-        # Neither what the run has brought nor what went long ago makes a loss any smaller.
-        found.present = self.links.exclude(first_run=self.run).count() - not_met
+        found.present = before.count() - not_met
         return found
 
     def batches(self) -> Iterator[dict[Any, str]]:
@@ -183,8 +185,13 @@ class Absence:
     def _visible(self, object_ids: Collection[str]) -> dict[Any, str]:
         pks = [self.target.table.pk.to_python(object_id) for object_id in object_ids]
         rows = self.rows.filter(pk__in=pks, archived_at__isnull=True).order_by("pk")
-        visible = {pk: str(key or pk) for pk, key in rows.values_list("pk", self.target.key)}
+        visible = {pk: self._name(pk, key) for pk, key in rows.values_list("pk", self.target.key)}
         return {pk: key for pk, key in visible.items() if not self._is_archived_in_imagination(pk)}
+
+    def _name(self, pk: Any, key: Any) -> str:
+        """The row as a person may read it anywhere."""
+        is_personal = isinstance(self.target.table.fields[self.target.key], EmailKeyField)
+        return str(pk if is_personal else key or pk)
 
     def _is_archived_in_imagination(self, pk: Any) -> bool:
         known = self.ledger.row(self.target.label, pk) if self.ledger else None

@@ -235,7 +235,8 @@ class StreamExecution:
         place = {"feed": self.run.feed, "stream": self.stream.name, "run": self.run.pk}
         absence = Absence(self.target, self.matcher.ledger, self.matcher.met, **place)
         if isinstance(self.stream.missing, Archive):
-            if self._is_doubtful(absence.look(), self.stream.missing.max_ratio):
+            absent = absence.look(issues.asking_since(self.run, self.stream.name))
+            if self._is_doubtful(absent, self.stream.missing.max_ratio):
                 return
             for rows in absence.batches():
                 tried_again(partial(self._archive, absence, rows))

@@ -241,8 +241,16 @@ def ask_about(run: SyncRun, stream: str, absent: Absent, max_ratio: float) -> No
 
 def is_answer(run: SyncRun, stream: str, absent: Absent) -> bool:
     """Whether the run's consent is to these rows, where any were asked about."""
-    asked = _questions(run, stream).values_list("content", flat=True)
-    return not asked or absent.digest in asked
+    asked = _questions(run, stream).filter(run__dry_run=False)
+    contents = set(asked.values_list("content", flat=True))
+    return not contents or absent.digest in contents
+
+
+def asking_since(run: SyncRun, stream: str) -> int:
+    """The first run that asked what nobody has answered yet, else this one."""
+    asked = _questions(run, stream).filter(run__dry_run=False).order_by("run")
+    first: int | None = asked.values_list("run", flat=True).first()
+    return first or run.pk
 
 
 def settle_question(run: SyncRun, stream: str) -> None:
