@@ -60,13 +60,17 @@ def part_new_links(record: Merge, survivor: models.Model, restored: models.Model
     new = links_of(survivor).exclude(pk__in=before)
     found = list(new.values_list("pk", "merged_row"))
     by_former_key = [pk for pk, merged_row in found if merged_row == record.other_id]
+    # Rows that had been merged into the one that returns go with it, and so do their records.
+    earlier = Merge.objects.filter(pk__in=record.moved["merges"]).values_list("other_id", flat=True)
+    along = [pk for pk, merged_row in found if merged_row in set(earlier)]
+    SyncLink.objects.filter(pk__in=along).update(object_id=str(restored.pk))
     by_key = [pk for pk, merged_row in found if merged_row is None]
     key: str = type(survivor).sync_key  # type: ignore[attr-defined]
     has_key_of_other = record.changes[key]["after"] == record.row[key]
     mine = SyncLink.objects.filter(pk__in=by_key if has_key_of_other else by_former_key)
     mine.update(object_id=str(restored.pk))
     SyncLink.objects.filter(pk__in=by_former_key).update(merged_row=None)
-    _doubt(SyncLink.objects.filter(pk__in=[*by_key, *by_former_key]))
+    _doubt(SyncLink.objects.filter(pk__in=[*by_key, *by_former_key, *along]))
 
 
 def doubt_links(row: models.Model, digests: list[list[Any]] | None) -> None:

@@ -84,12 +84,15 @@ def _check_keys(model: type[models.Model], record: Merge) -> None:
     """Refuse if a key that is to return belongs to a third row by now.
 
     What the survivor has of the other row's key it gives back, whether the merge or a feed's
-    record brought it.
+    record brought it. A key it has left by itself since is not to return.
     """
     if model._base_manager.filter(pk=record.other_id).exists():
         raise MergeRefused("key_taken", f"There is a {model.__name__} {record.other_id} again.")
     name = _key_of(model)
-    for key in (record.row[name], record.changes[name]["before"]):
+    keys = [record.row[name]]
+    if _is_from_merge(model, record, name, rows.kept_row(model, record.survivor_id)[name]):
+        keys.append(record.changes[name]["before"])
+    for key in keys:
         owner = model._base_manager.filter(**{name: key}).first() if key is not None else None
         if owner is not None and owner.pk != record.survivor_id:
             message = f"The {name} of one of them belongs to {model.__name__} {owner.pk} by now."
