@@ -21,7 +21,7 @@ from ..faults import tried_again
 from ..match import WAITING
 from ..observation import Observation
 from ..reader import NumberedRow, decoded
-from ..report import add_counts
+from ..report import Report, add_counts
 from ..session import let_go
 from ..warnings import warn
 from .disputes import Disputes, disputes
@@ -217,22 +217,24 @@ class Gathering(StreamExecution):
                         continue
                     rival = rivals.pop(self.matcher.id_of(payload), None)
                     if rival is not None and rival.claim[0] < position:
-                        tried_again(partial(self._hand_over, rival, (position, row)))
+                        report = tried_again(partial(self._hand_over, rival, (position, row)))
                         self.matcher.met.keep()
+                        self._tell(report)
                         self.waiting.pop(self.matcher.id_of(rival.payload), None)
 
     @transaction.atomic
-    def _hand_over(self, rival: Rival, row: NumberedRow) -> None:
+    def _hand_over(self, rival: Rival, row: NumberedRow) -> Report:
         """Give the row that ``row`` has made to its rival; as many are created and rejected."""
-        run, name = self._hold(), self.stream.name
+        run, name, report = self._hold(), self.stream.name, Report()
         if rival.take_link(self.matcher):
-            self.landing.apply(self.matcher.match([rival.claim]))
+            report = self.landing.apply(self.matcher.match([rival.claim]))
             rival.forget_copies(self.matcher)
             issues.forget(run, name, [rival.claim[0]])
             issues.record(run, name, self.matcher.match([row]).rejections)
             run.batch_number += 1
             self._keep(run, "batch_number")
         self.run = self.attempt.run = run
+        return report
 
     @transaction.atomic
     def _end(self) -> None:
