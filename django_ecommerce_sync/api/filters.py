@@ -93,8 +93,7 @@ class OrderingFilter(BaseFilterBackend):
     """``?ordering=-price,sku``: by the view's ``ordering_fields``; the id breaks ties."""
 
     def filter_queryset(self, request: Request, queryset: Any, view: Any) -> Any:
-        names = listed(request.query_params, "ordering")
-        names = list(view.ordering) if names in ([], [""]) else names
+        names = listed(request.query_params, "ordering") or list(view.ordering)
         for name in names:
             if name.removeprefix("-") not in view.ordering_fields:
                 allowed = ", ".join(view.ordering_fields)

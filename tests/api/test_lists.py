@@ -64,7 +64,6 @@ SINCE = (datetime.now(UTC) - timedelta(days=1)).strftime("%Y-%m-%dT%H:%M:%S")
         ("ordering=brand,-inventory_count", "210543"),
         ("ordering=-brand", "543210"),
         ("ordering=brand&ordering=-inventory_count", "210543"),
-        ("ordering=", "012345"),
     ],
 )
 def test_filters_search_and_ordering(client, products, query, found):
@@ -89,6 +88,7 @@ def test_filters_search_and_ordering(client, products, query, found):
         f"search={'x' * 65}",
         "ordering=password",
         "ordering=price,,sku",
+        "ordering=",
         "ordering=-brand__x",
         "page_size=0",
         f"page_size={2**63}",

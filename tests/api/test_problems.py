@@ -112,7 +112,8 @@ def test_methods_that_do_not_exist(client):
 
 def test_formats_that_do_not_exist(client):
     problem(client.get(URL, HTTP_ACCEPT="application/xml"), 406, "not_acceptable")
-    problem(client.get(f"{URL}?format=xml"), 404)
+    for name in ("xml", ""):
+        problem(client.get(f"{URL}?format={name}"), 404)
 
 
 @pytest.mark.parametrize("path", ["", "x", "x/", "products/1/x/", "%00/", "productsx/"])

@@ -74,7 +74,7 @@ def _is_read_as_it_is_meant(case: Any) -> bool:
     if case.media_type != "application/json":
         return False
     document = case.operation.schema.raw_schema
-    operation = document["paths"][case.path][case.method.lower()]
+    operation = document["paths"][case.operation.path][case.operation.method.lower()]
     schema = operation["requestBody"]["content"][case.media_type]["schema"]
     validator = Draft202012Validator({**schema, "components": document["components"]})
     errors = list(validator.iter_errors(case.body))
@@ -95,7 +95,7 @@ def _is_beyond_the_schema(problem: Any) -> bool:
     errors = problem.get("errors", [])
     return bool(errors) and all(
         any(
-            error["code"] == code and re.fullmatch(place, error["pointer"])
+            error["code"] == code and re.fullmatch(place, error["pointer"], re.DOTALL)
             for code, place in BEYOND_THE_SCHEMA
         )
         for error in errors

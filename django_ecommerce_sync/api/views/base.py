@@ -47,6 +47,11 @@ class Negotiation(negotiation.DefaultContentNegotiation):
 
     settings = PRISTINE  # type: ignore[assignment]
 
+    def select_renderer(self, request: Request, renderers: Any, format_suffix: Any = None) -> Any:
+        if request.query_params.get("format") == "":  # as bad as any other that there is not
+            raise Http404
+        return super().select_renderer(request, renderers, format_suffix)
+
 
 class ApiView(APIView):
     """The base of every view: JSON in, JSON or a problem out, an id for each request."""
