@@ -35,8 +35,9 @@ _FLOAT_NOISE = Decimal("0.000001")
 _TRUE = frozenset({"true", "t", "yes", "y", "on", "1"})
 _FALSE = frozenset({"false", "f", "no", "n", "off", "0"})
 _JSON = msgspec.json.Encoder(decimal_format="number", enc_hook=str)
-#: What may be a number that cannot be read again, and JSON that says nothing.
-_LONG_NUMBER = re.compile(rb"[0-9]{15}|[0-9][eE][-+]?[0-9]|NaN|Inf")
+#: Makes one of all digits and of all that begins an exponent, to look for them quickly.
+_ALIKE = bytes.maketrans(b"123456789E+", b"000000000e-")
+#: JSON that says nothing.
 _NOTHING = frozenset({b"null", b'""'})
 #: Child rows of one record; grouped rows without a limit could make an order of a whole file.
 _MAX_LINES = 10_000
@@ -387,9 +388,16 @@ def json_texts(values: list[Any]) -> list[JSONText] | None:
     shallow = whole.count(b"{") + whole.count(b"[") <= _MAX_DEPTH or all(
         text.count(b"{") + text.count(b"[") <= _MAX_DEPTH for text in texts
     )
-    if not shallow or b"\\u0000" in whole or _LONG_NUMBER.search(whole):
+    if not shallow or b"\\u0000" in whole or _may_be_unreadable(whole):
         return None
     return None if _NOTHING.intersection(texts) else [JSONText(text, "utf-8") for text in texts]
+
+
+def _may_be_unreadable(json: bytes) -> bool:
+    """Whether there may be a number that cannot be read again as what it is."""
+    alike = json.translate(_ALIKE)
+    long = b"0" * 15 in alike or b"0e0" in alike or b"0e-0" in alike
+    return long or b"NaN" in json or b"Inf" in json
 
 
 def _depth(value: Any) -> int:
