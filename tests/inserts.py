@@ -18,9 +18,9 @@ def watch(monkeypatch: pytest.MonkeyPatch, look: Callable[[str, list[Any]], None
         vars(self).setdefault("given", []).extend(rows)
         return add(self, rows)
 
-    def watched(self: Any) -> Any:
+    def watched(self: Any, *args: Any) -> Any:
         look(self.head, vars(self).get("given", []))
-        return execute(self)
+        return execute(self, *args)
 
     monkeypatch.setattr(Insert, "add", noted)
     monkeypatch.setattr(Insert, "execute", watched)

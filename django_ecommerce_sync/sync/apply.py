@@ -22,9 +22,6 @@ from .target import Target, defaults_of
 #: The columns of a link that change when its record is applied again.
 _RENEWED = ("model", "object_id", "hash", "lacks", "last_changed_run", "missing_since")
 
-#: The columns of a link in which those of one load differ.
-_LOADED = ("external_id", "object_id", "hash", "lacks")
-
 
 class Applier(Landing):
     """Applies the changes of one stream's batches."""
@@ -81,26 +78,18 @@ class Applier(Landing):
 
     def _load(self, load: Load) -> list[Any]:
         """Insert rows and links as they come; returns the primary keys of the rows."""
-        if load.insert is None or not load.keys:
+        if load.insert is None or load.links is None or not load.keys:
             return []
         found = self.target.insert(load.insert, load.keys)
-        pks = [found[value] for value in load.keys]
-        links = sorted(
-            (external_id, str(pk), digest, lacks)
-            for pk, (external_id, digest, _, lacks) in zip(pks, load.records, strict=True)
-        )
-        self.links.insert(_LOADED, links, {**self.place, **self._first_runs(), "repeats": False})
-        return pks
-
-    def _first_runs(self) -> Row:
-        return {"first_run": self.run, "last_changed_run": self.run, "missing_since": None}
+        load.links.execute([str(found[key]) for key in load.linked])
+        return [found[key] for key in load.keys]
 
     def _update(self, items: Sequence[Item]) -> None:
         by_columns: dict[tuple[str, ...], list[Row]] = defaultdict(list)
         for item in items:
             row = {**(item.row or {}), **item.values}
             columns = (*item.values, *self.target.touch(row))
-            by_columns[tuple(sorted(columns))].append(row)
+            by_columns[columns].append(row)
         for names, rows in by_columns.items():
             if names:  # else only child rows changed, and the model keeps no times
                 self.target.table.update(rows, names)

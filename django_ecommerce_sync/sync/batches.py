@@ -141,6 +141,10 @@ class Batches:
             self._go_on()
         return self._ready.popleft()
 
+    def is_ahead(self) -> bool:
+        """Whether the next batch is ready."""
+        return bool(self._ready)
+
     def make_ready(self) -> bool:
         """Make a bit of what comes next ready, as far as that needs nobody else.
 

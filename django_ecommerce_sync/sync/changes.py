@@ -148,6 +148,9 @@ class Load:
     records: list[tuple[str, str, int, str]] = field(default_factory=list)
     #: The rows, ready to be sent.
     insert: Insert | None = None
+    #: Their links but for the rows' primary keys, and the keys of the rows in the links' order.
+    links: Insert | None = None
+    linked: list[Any] = field(default_factory=list)
     #: The rows of the batch that take the long way.
     rest: list[NumberedRow] = field(default_factory=list)
 

@@ -16,9 +16,11 @@ from django.core.validators import MinValueValidator
 from django.db import models
 
 from ..exceptions import RecordError
-from ..feeds import MISSING
+from ..feeds import MISSING, Payload, Stream
 from ..models import CURRENCIES, CurrencyField, EmailKeyField, KeyField
 from .clean import UNSAID, FieldsCleaner, integer_range, json_texts
+from .table import Row
+from .target import Target
 
 #: The values of a column, or None where one of them is not plain.
 Column = list[Any] | None
@@ -30,12 +32,24 @@ class ColumnsCleaner:
     """Cleans the mapped columns of one model, none of them a relation or child rows."""
 
     def __init__(
-        self, model: type[models.Model], cleaner: FieldsCleaner, *, decimal: str, casefold: bool
+        self,
+        model: type[models.Model],
+        cleaner: FieldsCleaner,
+        *,
+        decimal: str,
+        casefold: bool,
+        json_as_text: bool = True,
     ) -> None:
+        """``json_as_text`` asks for JSON values that are ready to be written."""
         self.cleaner = cleaner
         self.names = list(cleaner.cleaners)
-        fields = [model._meta.get_field(name) for name in self.names]
-        self._plain = [_plain_column(field, decimal, casefold) for field in fields]
+        fields: list[Any] = [model._meta.get_field(name) for name in self.names]
+        self._plain = [
+            _none_is_plain
+            if isinstance(field, models.JSONField) and not json_as_text
+            else _plain_column(field, decimal, casefold)
+            for field in fields
+        ]
 
     def clean(
         self, rows: Sequence[Mapping[str, Any]], sources: Sequence[str]
@@ -76,6 +90,48 @@ class ColumnsCleaner:
                 return _REFUSED
 
         return value_of
+
+
+class PlainRecords:
+    """Cleans many records of a stream that have neither relations nor child rows."""
+
+    def __init__(self, stream: Stream, target: Target) -> None:
+        self.stream = stream
+        self.target = target
+        self.cleaner = ColumnsCleaner(
+            target.model,
+            target.cleaner,
+            decimal=stream.decimal,
+            casefold=stream.casefold,
+            json_as_text=False,
+        )
+
+    @staticmethod
+    def suits(target: Target) -> bool:
+        """Whether records go to rows that have no others beside them."""
+        return not (target.children or target.relations)
+
+    def values(self, payloads: Sequence[Payload]) -> list[Row | None]:
+        """As ``Target.values``; None for a record that has to be looked at for itself."""
+        mapped = [self._mapped(payload) for payload in payloads]
+        names = self.cleaner.names
+        rows, gaps = self.cleaner.clean([found or {} for found in mapped], names)
+        found: list[Row | None] = [
+            None if values is None or row is None else dict(zip(names, row, strict=True))
+            for values, row in zip(mapped, rows, strict=True)
+        ]
+        for row in filter(None, found):
+            for name in [names[gap] for gap in gaps if row[names[gap]] is UNSAID]:
+                del row[name]
+            if self.target.currency:
+                row.setdefault("currency", self.target.currency)
+        return found
+
+    def _mapped(self, payload: Payload) -> Mapping[str, Any] | None:
+        try:
+            return self.stream.map(payload)
+        except RecordError:
+            return None
 
 
 class _Odd(list[Any]):

@@ -124,6 +124,7 @@ class StreamExecution:
         self.repeats = Repeats()
         #: What there is to do while the database works; returns whether there is more.
         self.make_ready: Callable[[], bool] = lambda: False
+        self.is_ahead: Callable[[], bool] = lambda: False
         self.rejected = Rejected(self.run, stream.name)
         self.heals = issues.has_open(self.run.feed, stream.name) and not self.run.dry_run
 
@@ -142,7 +143,7 @@ class StreamExecution:
         """Land batch after batch; returns the place after the last one."""
         self._open(place)
         upcoming = self._batches(place, self.run.limit, self.seen)
-        self.make_ready = upcoming.make_ready
+        self.make_ready, self.is_ahead = upcoming.make_ready, upcoming.is_ahead
         for batch in upcoming:
             if batch.is_first and self.seen.total is not None:
                 self.continuity.check_size(self.seen.total)
@@ -311,7 +312,8 @@ class StreamExecution:
         tried_again(partial(self._commit, batch, reject, pass_=pass_))
 
     def _commit(self, batch: Batch, decide: Callable[[], Changes], *, pass_: Pass) -> None:
-        with meanwhile(self.target.connection, self.make_ready), transaction.atomic():
+        work = meanwhile(self.target.connection, self.make_ready, self.is_ahead)
+        with work, transaction.atomic():
             run = self._hold()
             if not self._has_landed(run):
                 self._landed = self._write(run, batch, decide, pass_=pass_)

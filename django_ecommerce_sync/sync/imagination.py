@@ -49,7 +49,7 @@ class Imagination(Landing):
 
     def archive(self, absence: Absence, rows: Mapping[Any, str]) -> Report:
         """Note rows as archived, and that their records would be compared in full."""
-        stored = self.target.table.select(pk__in=list(rows))
+        stored = self.target.table.select(self.pk, list(rows))
         for row in self.ledger.over(self.target.label, self.pk, stored, (), ()):
             self._put({**row, "archived_at": timezone.now()}, {})
         self._doubt(absence.links_of(rows).filter(feed=absence.feed))

@@ -23,6 +23,8 @@ from .faults import PACKET_TOO_LARGE
 
 #: Between two values and between two rows, and in place of a NULL, while they are one text.
 _VALUE, _ROW, _NULL = "\x1f", "\x1e", "\x1d"
+#: Stands for a text that is known only when the rows are sent; no cleaned text can have it.
+LATER = "\x1c"
 #: Characters of values in one statement; well below the smallest packet a server allows.
 _STATEMENT_SIZE = 500_000
 #: A statement of so many characters fits into the smallest packet a server is set to.
@@ -32,6 +34,9 @@ _PACKETS: WeakKeyDictionary[Any, int] = WeakKeyDictionary()
 #: Fields whose values the drivers take as they are; exact classes, for a subclass may convert.
 _PLAIN = frozenset(
     {
+        models.AutoField,
+        models.BigAutoField,
+        models.BooleanField,
         models.CharField,
         models.TextField,
         models.IntegerField,
@@ -101,22 +106,42 @@ class Insert:
             self._rows += [[*row, *self._fixed] for row in self._parameters(rows)]
         return self
 
-    def execute(self) -> list[tuple[Any, ...]]:
-        """Insert the rows in as few statements as may be; what they returned, if anything."""
+    def execute(self, later: Sequence[str] = ()) -> list[tuple[Any, ...]]:
+        """Insert the rows in as few statements as may be; what they returned, if anything.
+
+        ``later`` are the texts for which ``LATER`` stands, one in each row.
+        """
         if not self._rows:
             return []
         with self.connection.cursor() as cursor:
             if self.connection.vendor == "mysql":
                 found: list[tuple[Any, ...]] = []
-                for part in _parts(self._rows):
+                for part in _parts(self._filled(later) if later else self._rows):
                     sql = f"{self.head}{','.join(part)} {self.suffix}"
                     self._check_size(sql)
                     cursor.execute(sql, None)
                     found += cursor.fetchall() if cursor.description else ()
                 return found
             one = f"({', '.join(['%s'] * self._width)})"
-            cursor.executemany(f"{self.head}{one} {self.suffix}", self._rows)
+            rows = self._completed(later) if later else self._rows
+            cursor.executemany(f"{self.head}{one} {self.suffix}", rows)
             return []
+
+    def _filled(self, later: Sequence[str]) -> list[str]:
+        """Rows that are texts, with what was known later."""
+        missing = iter(_escaped(self.connection, _ROW.join(later)).split(_ROW))
+        filled = []
+        for text in self._rows:
+            first, *others = text.split(LATER)
+            filled.append(first + "".join([next(missing) + other for other in others]))
+        return filled
+
+    def _completed(self, later: Sequence[str]) -> list[list[Any]]:
+        """Rows that are parameters, with what was known later."""
+        at = self._rows[0].index(LATER)
+        return [
+            [*row[:at], value, *row[at + 1 :]] for row, value in zip(self._rows, later, strict=True)
+        ]
 
     def _check_size(self, sql: str) -> None:
         """Refuse a statement the server would not take; it may just hang up on one."""
@@ -176,6 +201,8 @@ def _packet(connection: BaseDatabaseWrapper) -> int:
 
 def written(connection: BaseDatabaseWrapper, values: Sequence[Any]) -> str:
     """Values of one column as a MySQL statement has them, parted by commas."""
+    if set(map(type, values)) == {int}:  # an index is of use to numbers only as such
+        return ",".join(map(str, values))
     texts = _texts([[value] for value in values])
     if texts is None:
         return ",".join([_literal(connection, value) for value in values])
@@ -229,15 +256,20 @@ def _texts(rows: Sequence[Sequence[Any]]) -> list[str] | None:
     try:
         texts = list(map(_VALUE.join, rows))
     except TypeError:
-        nulls = sum(row.count(None) for row in rows)
+        columns = list(zip(*rows, strict=True))
+        nulls = sum(column.count(None) for column in columns)
         try:
-            texts = [_VALUE.join(map(_as_text, row)) for row in rows]
+            texts = list(map(_VALUE.join, zip(*map(_as_texts, columns), strict=True)))
         except TypeError:
             return None
     width = len(rows[0]) - 1 if rows else 0
     whole = "".join(texts)
     marks = (len(rows) * width, 0, nulls)
     return texts if tuple(map(whole.count, (_VALUE, _ROW, _NULL))) == marks else None
+
+
+def _as_texts(column: Sequence[Any]) -> Sequence[str]:
+    return column if set(map(type, column)) == {str} else list(map(_as_text, column))
 
 
 def _as_text(value: Any) -> str:

@@ -18,8 +18,10 @@ from ..models import SyncLink
 from .changes import Load
 from .clean import UNSAID
 from .columns import ColumnsCleaner
+from .insert import LATER
 from .ownership import Ownership
 from .reader import FeedRow, Known, NumberedRow, decoded
+from .table import Row, Table
 from .target import Target
 
 #: A new row as a record has it: what the record lacks, and the values by column.
@@ -31,15 +33,24 @@ _BITS = 1 << 26
 _SLICE = 100
 #: How often the tables may refuse a batch before nobody tries the short way any more.
 _PATIENCE = 3
+#: The columns of a link in which those of one load differ.
+_LINK = ("external_id", "object_id", "hash", "lacks")
 _ID_LENGTH: int = SyncLink._meta.get_field("external_id").max_length  # type: ignore[assignment]
 
 
 class Loader:
     """Makes new rows of the records of one stream."""
 
-    def __init__(self, stream: Stream, target: Target, ownership: Ownership) -> None:
+    def __init__(
+        self, stream: Stream, target: Target, ownership: Ownership, *, feed: str, run: int
+    ) -> None:
         self.stream = stream
         self.target = target
+        self.links = Table(SyncLink, target.connection)
+        #: What all links of the stream have in common.
+        self.place: Row = {"feed": feed, "stream": stream.name, "model": target.label}
+        self.place |= {"first_run": run, "last_changed_run": run}
+        self.place |= {"missing_since": None, "repeats": False}
         self.cleaner = ColumnsCleaner(
             target.model, target.cleaner, decimal=stream.decimal, casefold=stream.casefold
         )
@@ -55,6 +66,8 @@ class Loader:
         self._defaults = [target.defaults()[name] for name in names]
         self._required = {names.index(name) for name in target.required}
         self._currency = names.index("currency") if "currency" in names else None
+        #: Whether the model wants to see the values once they are written out.
+        self._are_looked_at = hasattr(target.model, "sync_warnings")
         self._seen = _Filter()
         self._fresh: list[Fresh | None] = []
         self.refusals = 0
@@ -104,6 +117,20 @@ class Loader:
         for begun in range(0, len(load.values), _SLICE):
             insert.add(load.values[begun : begun + _SLICE])
             yield load
+        if not self._are_looked_at:
+            load.values = []
+        self._prepare_links(load)
+        yield load
+
+    def _prepare_links(self, load: Load) -> None:
+        """Write the links out, but for the primary keys of the rows they lead to."""
+        links = sorted(
+            (external_id, digest, lacks, key)
+            for (external_id, digest, _, lacks), key in zip(load.records, load.keys, strict=True)
+        )
+        load.linked = [key for _, _, _, key in links]
+        rows = [(external_id, LATER, digest, lacks) for external_id, digest, lacks, _ in links]
+        load.links = self.links.insertion(_LINK, self.place).add(rows)
 
     def _sorted(
         self, rows: Sequence[NumberedRow], known: Sequence[Known], fresh: Sequence[Fresh | None]

@@ -20,6 +20,7 @@ from ..exceptions import RecordError
 from ..feeds import BadRow, Payload, Stream
 from ..models import EmailKeyField, SyncLink
 from .changes import HELD, MERGED, OLDER, PINNED, Changes, ChildRows, Item, Link, Load
+from .columns import PlainRecords
 from .compare import compare_row, new_row, warnings_about
 from .former_keys import Former, FormerKeys
 from .ledger import Imagined, Ledger
@@ -40,6 +41,10 @@ WAITING = frozenset({"unresolved_reference", "identity_conflict"})
 _LINK = tuple(name for name in Link._fields if name not in Link._field_defaults)
 #: What matching reads of a link whose record may be what it was.
 _PLAIN_LINK = ("external_id", "id", "hash", "first_run")
+#: Such links by external id.
+PlainLinks = Mapping[str, tuple[Any, ...]]
+#: From so many records on it is quicker to clean them column by column.
+_MANY = 8
 #: ``Item.earlier`` where no copy of the record has been applied in this run.
 _NOT_APPLIED = frozenset({"", "skipped"})
 #: What the run tells of news that a row does without.
@@ -92,6 +97,7 @@ class Matcher:
         self.writers = Writers()
         self.reader = Reader(stream, target, ownership.description)
         self.source_time = source_time(stream)
+        self.columns = PlainRecords(stream, target) if PlainRecords.suits(target) else None
         #: The short way, where nothing is there yet to be matched.
         self.loader: Loader | None = None
         # Who sends rows without a feed means the very rows that have these keys.
@@ -113,14 +119,18 @@ class Matcher:
         """
         changes = Changes(settling=self.settling)
         changes.counts["read"] = len(rows)
+        near: PlainLinks = {}
         if load is not None:
             rows = self._without_loaded(load, changes)
         elif self._may_be_settled():
             known = self.reader.known(row for _, row in rows) if known is None else known
-            rows = self._without_settled(rows, known, changes)
+            times = Counter(map(itemgetter(0), known))
+            near = self.neighbours.find([one for one, n in times.items() if one and n == 1])
+            rows = self._without_settled(rows, known, near, changes)
         items = list(self._items(rows, changes))
-        self._find_links(items)
-        items = sorted(self._usable(items, changes), key=attrgetter("position"))
+        self._find_links(items, near)
+        usable = self._usable(items, self._cleaned(items), changes)
+        items = sorted(usable, key=attrgetter("position"))
         items = self._without_errors(self.references.resolve(self.target, items), items, changes)
         self._find_rows(items)
         items = self._find_survivors(items, changes)
@@ -147,7 +157,9 @@ class Matcher:
     def take_short_way(self) -> None:
         """Load records without a look at the tables, if the stream's are such that it can be."""
         if Loader.suits(self.stream, self.target, self.ownership):
-            self.loader = Loader(self.stream, self.target, self.ownership)
+            self.loader = Loader(
+                self.stream, self.target, self.ownership, feed=self.feed, run=self.run
+            )
 
     def key_text(self, payload: Payload) -> str:
         """The record's key as far as it can be told, to find the record by; no e-mail address."""
@@ -176,13 +188,13 @@ class Matcher:
     def repeated(self, rows: Sequence[NumberedRow]) -> list[Item]:
         """Of the rows, those whose record is known to come more than once."""
         items = list(self._items(rows, Changes()))
-        self._find_links(items)
+        self._find_links(items, {})
         return [item for item in items if item.link and item.link.repeats]
 
     def still_unseen(self, rows: Sequence[NumberedRow]) -> list[NumberedRow]:
         """Of the rows, those of which no other copy that is as new has landed in this run."""
         items = list(self._items(rows, Changes()))
-        self._find_links(items)
+        self._find_links(items, {})
         unseen = [item for item in items if item.earlier in _NOT_APPLIED or item.is_newer]
         return [(item.position, item.origin) for item in unseen]
 
@@ -206,14 +218,18 @@ class Matcher:
         return not needs_more and self.source_time is None
 
     def _without_settled(
-        self, rows: Sequence[NumberedRow], known: Sequence[Known], changes: Changes
+        self,
+        rows: Sequence[NumberedRow],
+        known: Sequence[Known],
+        near: PlainLinks,
+        changes: Changes,
     ) -> Sequence[NumberedRow]:
         """Count the records that are as they were; the rest wants a closer look.
 
         Most feeds bring little news: this is where the time of a sync goes, so no object is
         made for such a record. Where it meets anything odd it leaves the record alone.
         """
-        links = self._plain_links(known)
+        links = self._unmet(near)
         settled, rest = changes.settled, []
         for row, one in zip(rows, known, strict=True):
             link_id = links.get(one)
@@ -224,15 +240,12 @@ class Matcher:
         changes.counts["unchanged"] += len(settled)
         return rest
 
-    def _plain_links(self, known: Sequence[Known]) -> dict[Known, int]:
-        """By what records were known by, links that say nothing else and were not met yet."""
-        times = Counter(map(itemgetter(0), known))
-        times.pop("", None)
-        found = self.neighbours.find([external_id for external_id, n in times.items() if n == 1])
+    def _unmet(self, near: PlainLinks) -> dict[Known, int]:
+        """By what records were known by, the links of those that the run meets only now."""
         links = {
             (external_id, digest): link_id
-            for external_id, link_id, digest, first_run in found.values()
-            if digest and first_run != self.run and times.get(external_id) == 1
+            for external_id, link_id, digest, first_run in near.values()
+            if digest and first_run != self.run
         }
         if self.met.has_any(links.values()):
             return {one: link_id for one, link_id in links.items() if not self.met.has_id(link_id)}
@@ -275,7 +288,7 @@ class Matcher:
     def _unwritable(self, item: Item, error: Exception) -> RecordError:
         """Why no digest can be made of a record; only sources written in Python yield such."""
         try:
-            self._clean(item)
+            self._checked(item)
         except RecordError as named:
             return named
         except (TypeError, ValueError, RecursionError):
@@ -288,9 +301,13 @@ class Matcher:
             return RecordError("number_too_long", "It has a number of thousands of digits.")
         return RecordError("not_an_object", "Its names are not all text.")
 
-    def _find_links(self, items: Sequence[Item]) -> None:
+    def _find_links(self, items: Sequence[Item], near: PlainLinks) -> None:
+        """Read the links of records, those that are ``near`` by their primary keys."""
         ids = sorted({item.external_id for item in items if item.external_id})
-        links = {row[1]: Link(*row) for row in self._read_links(ids)}
+        numbers = sorted(near[external_id][1] for external_id in ids if external_id in near)
+        rows = self.links.find(_LINK, "id", numbers, **self.place)
+        rows += self._read_links([external_id for external_id in ids if external_id not in near])
+        links = {row[1]: Link(*row) for row in rows}
         if self.source_time is not None:
             links = self._with_times(links)
         if self.ledger is not None:
@@ -321,7 +338,9 @@ class Matcher:
         is_met = self.ledger.has_met(self.stream.name, item.link.external_id)
         return item.link.outcome_in(self.run) if is_met else ""
 
-    def _usable(self, items: Sequence[Item], changes: Changes) -> Iterator[Item]:
+    def _usable(
+        self, items: Sequence[Item], cleaned: Mapping[int, Row], changes: Changes
+    ) -> Iterator[Item]:
         """The records to look at further, last first: the last usable copy of an id wins.
 
         Where records say when they changed, the last of the newest copies does.
@@ -348,7 +367,7 @@ class Matcher:
                 changes.seen.append(item)
             else:
                 try:
-                    item.values = self._clean(item)
+                    item.values = self._checked(item, cleaned.get(id(item)))
                 except RecordError as error:
                     changes.reject(item, error, self.key_text(item.payload))
                     continue
@@ -390,8 +409,18 @@ class Matcher:
         # The link must learn the record's time before it can turn an older one away.
         return item.source_updated_at is None or item.known_time is not None
 
-    def _clean(self, item: Item) -> Row:
-        values = self.target.values(item.payload)
+    def _cleaned(self, items: Sequence[Item]) -> dict[int, Row]:
+        """The values of records that are plain, by ``id`` of the item."""
+        news = [item for item in items if item.link is None or item.link.hash != item.digest]
+        if self.columns is None or len(news) < _MANY:
+            return {}
+        found = self.columns.values([item.payload for item in news])
+        return {id(item): row for item, row in zip(news, found, strict=True) if row is not None}
+
+    def _checked(self, item: Item, values: Row | None = None) -> Row:
+        """The clean values of a record, which may be at hand; raises ``RecordError``."""
+        if values is None:
+            values = self.target.values(item.payload)
         if not item.external_id and not values.get(self.target.key):
             raise RecordError(
                 "invalid_key", "The record has neither an id nor a key.", field=self.target.key
@@ -516,8 +545,8 @@ class Matcher:
         return [item for item in items if id(item) not in second]
 
     def _locked(self, pks: Collection[Any]) -> list[Row]:
-        lock = self.ledger is None
-        return list(self.target.table.select(lock=lock, pk__in=sorted(pks))) if pks else []
+        table = self.target.table
+        return table.select(table.pk.attname, sorted(pks), lock=self.ledger is None)
 
     def _linked_pk(self, link: Link) -> Any:
         """The primary key a link points to, which may be one a dry run has imagined."""
@@ -624,7 +653,7 @@ class Matcher:
             stored = sorted(parents.keys() - self._imagined_children(name, parents))
             if not stored:
                 continue
-            rows = table.select(lock=False, **{f"{child.parent_attribute}__in": stored})
+            rows = table.select(child.parent_attribute, stored)
             for row in sorted(rows, key=lambda row: row[child.position]):
                 item = parents[row[child.parent_attribute]]
                 item.children.setdefault(name, ChildRows([], [])).stored.append(row)

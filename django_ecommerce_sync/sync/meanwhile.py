@@ -14,12 +14,20 @@ from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+#: Milliseconds in which the answer to a small statement is there.
+_MOMENT = 1
+
 
 @contextmanager
-def meanwhile(connection: BaseDatabaseWrapper, work: Callable[[], bool]) -> Iterator[None]:
+def meanwhile(
+    connection: BaseDatabaseWrapper,
+    work: Callable[[], bool],
+    is_ahead: Callable[[], bool] = lambda: False,
+) -> Iterator[None]:
     """While the connection waits for answers, do ``work`` bit by bit, until it returns False.
 
-    ``work`` must not use the connection. Drivers that can only wait do so.
+    ``work`` must not use the connection. Who ``is_ahead`` with it does not begin a bit where the
+    answer is about to come, for then the server would wait. Drivers that can only wait do so.
     """
     connection.ensure_connection()
     driver: Any = connection.connection
@@ -32,8 +40,9 @@ def meanwhile(connection: BaseDatabaseWrapper, work: Callable[[], bool]) -> Iter
     def query(statement: bytes) -> None:
         driver.send_query(bytes(statement))
         try:
-            while not poll.poll(0) and work():
-                pass
+            if not (is_ahead() and poll.poll(_MOMENT)):
+                while not poll.poll(0) and work():
+                    pass
         except BaseException:
             with suppress(Exception):  # an answer nobody reads stands in the way of the next one
                 driver.read_query_result()

@@ -31,15 +31,16 @@ class Neighbours:
         self._pause = self._waits = 0
 
     def find(self, ids: Sequence[str]) -> dict[str, tuple[Any, ...]]:
-        """By external id, the links of a batch, and perhaps others beside them."""
+        """The links of a batch by external id."""
         found = {row[0]: row for row in self._guessed()}
         missing = sorted({external_id for external_id in ids if external_id not in found})
         rows = self.links.find(self.names, "external_id", missing, **self.fixed)
         if self._stretch is not None:
             self._judge(hits=len(ids) - len(missing), misses=len(rows))
         found.update((row[0], row) for row in rows)
-        self._learn(sorted(found[external_id][1] for external_id in ids if external_id in found))
-        return found
+        wanted = {external_id: found[external_id] for external_id in ids if external_id in found}
+        self._learn(sorted(row[1] for row in wanted.values()))
+        return wanted
 
     def _guessed(self) -> list[tuple[Any, ...]]:
         if self._stretch is None:

@@ -140,15 +140,19 @@ class Target:
 
     def touch(self, row: Row) -> tuple[str, ...]:
         """Count a changed row's version up and renew its times; returns the columns touched."""
-        touched = []
-        for name, field in self.table.fields.items():
-            if getattr(field, "auto_now", False):
-                row[name] = timezone.now()
-                touched.append(name)
-        if "version" in self.table.fields:
+        times, touched = self._touched
+        for name in times:
+            row[name] = timezone.now()
+        if len(touched) > len(times):
             row["version"] += 1
-            touched.append("version")
-        return tuple(touched)
+        return touched
+
+    @cached_property
+    def _touched(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The columns that tell when a row changed, and these with its version."""
+        fields = self.table.fields
+        times = tuple(name for name in fields if getattr(fields[name], "auto_now", False))
+        return times, (*times, "version") if "version" in fields else times
 
     def identify(self, payload: Payload) -> str:
         """The record's external id in its one spelling, or "" where it has none."""

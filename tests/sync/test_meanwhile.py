@@ -36,6 +36,20 @@ def test_work_is_done_while_the_server_takes_its_time():
 
 @needs_mysql
 @pytest.mark.django_db(transaction=True)
+def test_who_is_ahead_begins_nothing_while_an_answer_is_about_to_come(monkeypatch):
+    done = []
+    work = meanwhile(connection, lambda: done.append(1) or len(done) < 5, lambda: True)
+    with work, transaction.atomic():
+        asked("SELECT SLEEP(0.2)")
+        assert len(done) >= 5
+        monkeypatch.setattr("django_ecommerce_sync.sync.meanwhile._MOMENT", 60_000)
+        done.clear()
+        asked("SELECT SLEEP(0.2)")
+        assert not done
+
+
+@needs_mysql
+@pytest.mark.django_db(transaction=True)
 def test_errors_of_statements_are_errors_as_ever():
     with pytest.raises(DatabaseError), meanwhile(connection, lambda: False), transaction.atomic():
         asked("SELECT nothing FROM nowhere")

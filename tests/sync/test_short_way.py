@@ -8,11 +8,14 @@ from hypothesis import HealthCheck, example, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
+from django_ecommerce_sync.exceptions import RecordError
 from django_ecommerce_sync.feeds import Money, Stream
 from django_ecommerce_sync.models import Customer, Product, SyncChange, SyncIssue, SyncLink
+from django_ecommerce_sync.sync.columns import PlainRecords
 from django_ecommerce_sync.sync.match import Matcher
+from django_ecommerce_sync.sync.target import Target
 
-from .conftest import CUSTOMERS, Shop, customer, product
+from .conftest import CUSTOMERS, PRODUCTS, Shop, customer, product
 
 pytestmark = pytest.mark.django_db
 
@@ -94,6 +97,19 @@ def test_it_leads_where_the_long_way_leads(settings, monkeypatch, rows, size):
     shop.rows = {"products": [*rows, product(99)]}
     short, long = both_ways(shop, monkeypatch)
     assert short == long
+
+
+@examples(max_examples=60, deadline=None)
+@given(rows=st.lists(ROWS, min_size=1, max_size=12))
+def test_many_records_are_cleaned_as_each_is_alone(rows):
+    target = Target(PRODUCTS, "shop")
+    for row, values in zip(rows, PlainRecords(PRODUCTS, target).values(rows), strict=True):
+        try:
+            alone = target.values(row)
+        except RecordError:
+            assert values is None
+        else:
+            assert values == alone
 
 
 def test_plain_rows_take_it(shop, monkeypatch):
