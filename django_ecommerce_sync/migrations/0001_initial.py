@@ -83,6 +83,7 @@ class Migration(migrations.Migration):
                 ('survivor_id', models.BigIntegerField(verbose_name='survivor')),
                 ('other_id', models.BigIntegerField(verbose_name='merged row')),
                 ('former_key', models.CharField(blank=True, db_index=True, editable=False, max_length=32)),
+                ('gave_key_away', models.BooleanField(default=False, editable=False)),
                 ('choices', models.JSONField(blank=True, default=dict, verbose_name='choices')),
                 ('row', models.JSONField(blank=True, default=dict, verbose_name='the merged row')),
                 ('changes', models.JSONField(blank=True, default=dict, verbose_name='changes')),

@@ -28,6 +28,8 @@ class Merge(models.Model):
     other_id = models.BigIntegerField(_("merged row"))
     # A digest of the key that no row has since, see sync.former_keys: it leads to the survivor.
     former_key = models.CharField(max_length=32, blank=True, db_index=True, editable=False)
+    #: Whether the survivor had that key, and has the merged row's now.
+    gave_key_away = models.BooleanField(default=False, editable=False)
     # choices: {field: "survivor" or "other"}, where somebody said which value is the right one
     choices = models.JSONField(_("choices"), default=dict, blank=True)
     # row: {column: value} of the row that was merged, JSON columns as the database's own text

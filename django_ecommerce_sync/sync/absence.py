@@ -21,6 +21,7 @@ from .history import history
 from .ledger import Ledger
 from .links import forget_others
 from .met import Met
+from .ownership import streams_of
 from .target import Target
 
 #: Rows named where there are too many of them.
@@ -75,6 +76,8 @@ class Absence:
         self.all_links = SyncLink.objects.using(target.connection.alias).filter(model=target.label)
         self.links = self.all_links.filter(**place)
         self.rows = target.model._base_manager.using(target.connection.alias)
+        #: The names of a feed's streams, None for one that is not configured.
+        self._streams: dict[str, set[str] | None] = {}
 
     def look(self, since: int) -> Absent:
         """What would be archived; what came with run ``since`` or later was not there before."""
@@ -161,12 +164,20 @@ class Absence:
             if (
                 self._is_met(pk, external_id, first_run)
                 if (feed, stream) == (self.feed, self.stream)
-                else feed in settings.FEEDS
+                else self._is_configured(feed, stream)
                 and missing_since is None
                 and not self._is_missing_in_imagination(pk)
             )
         }
         return held | self._held_in_imagination(object_ids)
+
+    def _is_configured(self, feed: str, stream: str) -> bool:
+        """Whether a feed may still bring a stream; of one that cannot be built nobody knows."""
+        if feed not in self._streams:
+            known = streams_of(feed) if feed in settings.FEEDS else None
+            self._streams[feed] = None if known is None else {one.name for one in known}
+        streams = self._streams[feed]
+        return streams is not None and (not streams or stream in streams)
 
     def _held_in_imagination(self, object_ids: Collection[str]) -> set[str]:
         """Of the rows, those a record stands for that this dry run has met."""

@@ -158,6 +158,8 @@ class StreamExecution:
     def _open(self, place: Place) -> None:
         """Before the first row is read."""
         self.continuity.begin()
+        reads_all = self.run.limit is None and not self.continuity.asks_for_part
+        self.rejected.by_place = self.run.is_retry or reads_all
         self._recall(place)
 
     def _check_end(self, read: int) -> None:

@@ -13,6 +13,7 @@ from django.db import models
 
 from ..models import Merge
 from .arrivals import of_key
+from .changes import Link
 
 
 class Former(NamedTuple):
@@ -22,6 +23,14 @@ class Former(NamedTuple):
     #: The row that had the key, and the links that came with it.
     merged_row: int
     links: tuple[int, ...]
+    #: Whether it was the survivor that had the key.
+    gave_key_away: bool
+
+    def is_key_of(self, link: Link) -> bool:
+        """Whether the key was that of the row a record came from: no news, if it says it still."""
+        came_along = link.id in self.links
+        found_by_it = link.merged_row is not None and not came_along
+        return found_by_it or came_along is not self.gave_key_away
 
 
 def former_key(model: type[models.Model], keys: Collection[Any], kept: Any) -> str:
@@ -37,17 +46,21 @@ class FormerKeys:
         self.label = model._meta.label_lower
         merges = Merge.objects.using(alias).filter(model=self.label, undone_at=None)
         self.merges = merges.filter(former_key__gt="")
-        #: Merges are made by hand, so most models have none: found out once.
-        self.there_are_any = self.merges.exists()
+        self._there_are_any = False
+
+    def there_are_any(self) -> bool:
+        """Merges are made by hand, so most models have none; the first one may come any time."""
+        self._there_are_any = self._there_are_any or self.merges.exists()
+        return self._there_are_any
 
     def find(self, keys: Collection[Any]) -> dict[Any, Former]:
         """Of keys that no row has, those that one had, by key; the latest merge counts."""
-        if not (keys and self.there_are_any):
+        if not (keys and self.there_are_any()):
             return {}
         digests = {of_key(self.label, str(key)): key for key in keys}
         merges = self.merges.filter(former_key__in=sorted(digests)).order_by("pk")
-        found = merges.values_list("former_key", "survivor_id", "other_id", "moved")
+        columns = ("former_key", "survivor_id", "other_id", "moved", "gave_key_away")
         return {
-            digests[digest]: Former(survivor, other, tuple(pk for pk, *_ in moved.get("links", ())))
-            for digest, survivor, other, moved in found
+            digests[digest]: Former(survivor, other, tuple(pk for pk, *_ in moved["links"]), away)
+            for digest, survivor, other, moved, away in merges.values_list(*columns)
         }

@@ -484,7 +484,9 @@ class Matcher:
                     continue
                 item.row, item.merged_row = row, one.merged_row
                 found.append(item)
-            if item.row and item.row[pk] == row[pk] and not self._stands_in(item):
+            elif item.row is None or item.row[pk] != row[pk]:
+                continue
+            if item.link is None or (one.is_key_of(item.link) and not self._stands_in(item)):
                 del item.values[key]
         items = self._without_errors(errors, items, changes)
         return self._without_second_records(items, found, changes)

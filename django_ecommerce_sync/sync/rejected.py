@@ -29,6 +29,8 @@ class Rejected:
         #: By place, what the rows without an id said; "" of those that could not be read.
         self.places = dict(self._nameless())
         self.contents = {*self.places.values()} - {""}
+        #: Whether rows are counted as they were then, so that a place tells something.
+        self.by_place = False
         #: Whether all rows have been looked at, and what was found among them.
         self.is_whole = True
         self._found: set[str] = set()
@@ -63,7 +65,7 @@ class Rejected:
         places = [place for _, place in landed]
         contents = {self._here[place] for place in places if place in self._here}
         self._close(contents)
-        if self.ids is not None:
+        if self.by_place:
             there = [place for place in places if place in self.places]
             self._replaced.update(self.places[place] for place in there)
             issues.close(

@@ -18,8 +18,9 @@ from django_ecommerce_sync.models import (
     SyncRun,
 )
 from tests.sync.conftest import shop
+from tests.sync.test_ownership import feeds
 
-__all__ = ["shop"]
+__all__ = ["feeds", "shop"]
 
 #: Every table of the package but those a merge keeps its own records in.
 TABLES = tuple(

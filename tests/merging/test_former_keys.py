@@ -6,20 +6,16 @@ import pytest
 
 from django_ecommerce_sync.feeds import Ref
 from django_ecommerce_sync.models import Customer, Merge, Order, Product, SyncIssue, SyncLink
-from django_ecommerce_sync.sync import upsert
+from django_ecommerce_sync.sync import execute, request_run, upsert
 from django_ecommerce_sync.sync.merging import expire, merge, undo
 from tests.merging.conftest import customer, product
 from tests.sync.conftest import ORDERS
-from tests.sync.test_ownership import Feeds, stream, thing
+from tests.sync.conftest import product as record_of
+from tests.sync.test_ownership import stream, thing
 
 pytestmark = pytest.mark.django_db
 
 GOODS = stream("name", "price", "currency")
-
-
-@pytest.fixture
-def feeds(settings):
-    return Feeds(settings)
 
 
 @pytest.fixture
@@ -137,3 +133,29 @@ def test_a_key_is_one_record_s_of_a_stream(feeds, settings, merged, batch_size):
     assert feeds.counts("second") == {"read": 2, "updated": 1, "rejected": 1}
     assert SyncIssue.objects.get().code == "identity_conflict"
     assert [external_id for external_id, *_ in links()] == ["1"]
+
+
+def test_the_survivor_s_own_record_may_be_renamed_to_the_former_key(shop):
+    """The shop has merged the two itself: it kept id 1, and the SKU of id 2."""
+    shop.rows = {"products": [record_of(1), record_of(2)]}
+    shop.sync()
+    merge(*Product.objects.order_by("sku"))
+    shop.rows = {"products": [record_of(1, sku="SKU-2")]}
+    assert shop.counts() == {"read": 1, "updated": 1}
+    assert Product.objects.get().sku == "SKU-2"
+
+
+def test_the_first_merge_counts_for_a_run_that_has_begun(feeds, settings):
+    rows = [thing(sku="A-1"), thing(sku="A-2")]
+    feeds.add("first", {"products": rows}, GOODS)
+    feeds.run("first")
+    feeds.add("second", {"products": rows}, GOODS)
+    settings.ECOMMERCE_SYNC = {**settings.ECOMMERCE_SYNC, "BATCH_SIZE": 1}
+
+    def merge_once(run, name):
+        if not Merge.objects.exists():
+            merge(*Product.objects.order_by("sku"))
+
+    run, _ = request_run("second")
+    execute(run.pk, progress=merge_once)
+    assert list(Product.objects.values_list("sku", flat=True)) == ["A-1"]

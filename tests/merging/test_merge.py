@@ -366,3 +366,13 @@ def test_a_pin_that_is_set_after_a_merge_outlasts_its_undoing(ann, anna):
     ann.refresh_from_db()
     anna.refresh_from_db()
     assert (ann.pinned, anna.pinned) == (["phone", "first_name"], ["company"])
+
+
+@pytest.mark.django_db
+def test_a_pin_moves_with_the_value_a_person_gave():
+    """Else a feed's value is fixed for good, and the person's is gone."""
+    survivor = Product.objects.create(sku="A-1", price=1, name="The feed's")
+    merge(survivor, Product.objects.create(sku="A-2", price=1, name="A person's", pinned=["name"]))
+    survivor.refresh_from_db()
+    assert survivor.pinned == ["name"]
+    assert survivor.name == "A person's"

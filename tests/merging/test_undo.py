@@ -1,5 +1,6 @@
 """A merge taken back: all as before, unless something has happened in between."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -27,6 +28,7 @@ from django_ecommerce_sync.sync.merging import (
     undo,
 )
 from tests.merging.conftest import customer, link, order, picture, product, read
+from tests.sync.conftest import CUSTOMERS, ORDERS, PRODUCTS
 from tests.sync.conftest import customer as record_of_customer
 from tests.sync.conftest import product as record_of_product
 
@@ -129,7 +131,10 @@ class TestExpiry:
         assert expire(timezone.now() - timedelta(days=90)) == 1
         for record in merges:
             record.refresh_from_db()
-        assert (old.row, old.moved) == ({}, {"merges": []})
+        links = list(
+            SyncLink.objects.values_list("pk", flat=True).exclude(external_id="1").order_by("pk")
+        )
+        assert (old.row, old.moved) == ({}, {"merges": [], "links": [[pk] for pk in links]})
         assert old.changes == {"phone": {}, "company": {}, "address": {}, **STAMPS}
         assert [record.can_be_undone for record in merges] == [False, True, False]
         assert undone.expired_at is None
@@ -357,3 +362,30 @@ class TestFeeds:
         assert shop.counts() == {"read": 2, "unchanged": 2}
         undo(record)
         assert OrderLine.objects.get().product == two
+
+
+@pytest.mark.django_db
+def test_an_order_that_came_between_goes_to_its_customer(shop):
+    shop.streams = [CUSTOMERS, replace(ORDERS, allow_empty=True)]
+    shop.rows = {"customers": [record_of_customer(1), record_of_customer(2)], "orders": []}
+    shop.sync()
+    record = merge(*Customer.objects.order_by("email"))
+    shop.rows["orders"] = [{"id": 7, "customer_id": 2, "date": "2026-01-01", "total": "1.00"}]
+    shop.sync()
+    undo(record)
+    shop.sync()
+    assert Order.objects.get().customer.email == "c2@example.com"
+
+
+@pytest.mark.django_db
+def test_a_line_that_came_between_goes_to_its_product(shop):
+    shop.streams = [PRODUCTS, replace(ORDERS, allow_empty=True)]
+    shop.rows = {"products": [record_of_product(1), record_of_product(2)], "orders": []}
+    shop.sync()
+    record = merge(*Product.objects.order_by("sku"))
+    line = {"product_id": 2, "quantity": 1, "price": "1.00", "total": "1.00"}
+    shop.rows["orders"] = [{"id": 7, "date": "2026-01-01", "total": "1.00", "lines": [line]}]
+    shop.sync()
+    undo(record)
+    shop.sync()
+    assert OrderLine.objects.get().product.sku == "SKU-2"

@@ -86,9 +86,26 @@ class Merge:
     merges: list
 
     @property
+    def moved(self):
+        """The links that came with the other row."""
+        return [link for link, *_ in self.links]
+
+    @property
     def former_key(self):
         """The key no row has since: it leads to the survivor."""
-        return self.other.values["sku"]
+        before, _ = self.changes["sku"]
+        return before if self.gave_key_away else self.other.values["sku"]
+
+    @property
+    def gave_key_away(self):
+        before, after = self.changes["sku"]
+        return before != after
+
+    def is_key_of(self, link):
+        """Whether the key was that of the row a record, or none yet, came from."""
+        if link is None or (link.came_with and link not in self.moved):
+            return True
+        return (link in self.moved) is not self.gave_key_away
 
 
 class Catalogue:
@@ -182,7 +199,7 @@ class Catalogue:
         merge = self.by_former_key(values["sku"])
         own = [one for _, one in self.links_of(row, feed) if not one.came_with] if row else []
         stands_in = link and link.came_with and own
-        if row and merge and merge.survivor is row and not stands_in:  # no reason to rename it
+        if row and merge and merge.survivor is row and merge.is_key_of(link) and not stands_in:
             del values["sku"]
         if row is None:
             return None, {n: v for n, v in values.items() if policy.get(n) != "never"}, set()
@@ -225,9 +242,8 @@ class Catalogue:
 
     def _has_come(self, feed, merge):
         """Whether a record of the feed is known to have come with the merged row."""
-        came = {link for link, *_ in merge.links}
         links = self.links_of_feed(feed)
-        return any(link.came_with is merge.other or link in came for _, link in links)
+        return any(link.came_with is merge.other or link in merge.moved for _, link in links)
 
     def _leaves(self, owner, wishes, refused=()):
         """Whether a record takes another key to the row that owns one now."""
@@ -367,8 +383,11 @@ class Catalogue:
     # -- merges ------------------------------------------------------------------------------
 
     def merge(self, survivor, other):
-        """Make one row of two: the survivor's values, where it has none the other's."""
-        values = {n: v for n, v in other.values.items() if survivor.values[n] == "" != v}
+        """Make one row of two: the survivor's values, where it has none the other's, and what a
+        person has fixed there only."""
+        theirs = {n for n, v in other.values.items() if survivor.values[n] == "" != v}
+        theirs |= other.pinned - survivor.pinned
+        values = {n: v for n, v in other.values.items() if n in theirs and v != survivor.values[n]}
         if survivor.archived and not other.archived:
             values["archived"] = False
         if not survivor.pinned >= other.pinned:
@@ -386,7 +405,7 @@ class Catalogue:
             link.row = survivor
         for one in into:
             one.survivor = survivor
-        merge.changes["sku"] = (before["sku"], before["sku"])
+        merge.changes["sku"] = (before["sku"], values.get("sku", before["sku"]))
         survivor.write(values, merge)
         self.rows.remove(other)
         self.merges.append(merge)
@@ -408,7 +427,7 @@ class Catalogue:
         self.merges.remove(merge)
         for one in merge.merges:
             one.survivor = other
-        before = [*merge.said, *(link for link, *_ in merge.links)]
+        before = [*merge.said, *merge.moved]
         for _, link in self.links_of(survivor):
             if link not in before:
                 link.said = None

@@ -24,6 +24,7 @@ from django_ecommerce_sync.models import (
     SyncPartition,
     SyncRun,
 )
+from django_ecommerce_sync.signals import batch_synced
 from django_ecommerce_sync.sync import cancel, execute, request_run
 from django_ecommerce_sync.sync.execution import StreamExecution
 from django_ecommerce_sync.sync.lease import acquire
@@ -382,3 +383,22 @@ def test_of_two_new_records_with_one_key_the_first_has_it(shop, monkeypatch):
             hands = Hands(patch, random.Random(seed))
             found = brought_in(shop, [{"products": rows}], PageRanges(4), hands)
         assert differences(expected[0], found[0]) == {}
+
+
+def test_a_row_that_changes_hands_is_told(shop, monkeypatch):
+    """Of two new records with one key the first has it: after the other one's row was told."""
+    shop.streams = [replace(PRODUCTS, partitions=PageRanges(4))]
+    shop.page_size, shop.batch_size = 2, 3
+    shop.rows = {"products": [product(n) for n in range(1, 17)]}
+    shop.rows["products"][13]["sku"] = "SKU-3"
+    heard = {}
+
+    def listen(sender, created, updated, **more):
+        rows = Product.objects.filter(pk__in=[*created, *updated])
+        heard.update(rows.values_list("pk", "name"))
+
+    batch_synced.connect(listen)
+    shop.configure()
+    Hands(monkeypatch, random.Random(0)).carry_out(request_run("shop")[0])
+    batch_synced.disconnect(listen)
+    assert heard == dict(Product.objects.values_list("pk", "name"))

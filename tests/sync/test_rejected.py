@@ -125,3 +125,29 @@ def test_rows_of_a_file_are_found_again(settings, tmp_path):
     assert open_issues() == [("", 2)]
     sync([product(2), product(1), NAMELESS], sku=lambda payload: payload["sku"] or "FOUND")
     assert open_issues() == []
+
+
+# -- in an ordinary run ------------------------------------------------------------------------
+
+
+def test_a_mended_row_without_an_id_closes_it_in_an_ordinary_run(shop):
+    shop.streams = [stream()]
+    shop.rows = {"products": [product(1), product(2, sku=""), product(3)]}
+    shop.sync()
+    shop.rows["products"][1] = product(2)
+    assert shop.sync().status == "succeeded"
+    assert Product.objects.count() == 3
+    assert SyncIssue.objects.get().state == "resolved"
+
+
+def test_a_mended_line_closes_it_in_an_ordinary_run(settings, tmp_path):
+    file = tmp_path / "feed.jsonl"
+    feed = {"BACKEND": JSONLinesFeed, "OPTIONS": {"url": str(file), "streams": [stream()]}}
+    settings.ECOMMERCE_SYNC = {**settings.ECOMMERCE_SYNC, "FEEDS": {"shop": feed}}
+    lines = [json.dumps(product(n)) + "\n" for n in (1, 2, 3)]
+    for text in (f"{lines[0]}{lines[1][:-4]}\n{lines[2]}", "".join(lines)):
+        file.write_text(text)
+        run = execute(request_run("shop")[0].pk)
+    assert run.status == "succeeded"
+    assert Product.objects.count() == 3
+    assert SyncIssue.objects.get().state == "resolved"

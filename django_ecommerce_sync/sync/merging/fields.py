@@ -64,19 +64,26 @@ def merged_fields(
 ) -> list[FieldMerge]:
     """Each field of the two rows with what a merge makes of it.
 
-    The survivor's value counts, the other's where that is blank; JSON objects are put together
-    by name in the same way. ``choices`` takes a field from one side as it is, blank or not.
-    Stock is no exception: two rows that are one thing have counted the same shelf, so the sum
-    would count it twice.
+    The survivor's value counts, the other's where that is blank or where a person has pinned the
+    other's only; JSON objects are put together by name in the same way. ``choices`` takes a
+    field from one side as it is, blank or not. Stock is no exception: two rows that are one
+    thing have counted the same shelf, so the sum would count it twice.
     """
     fields = mergeable_fields(type(survivor))
     _check(choices, field_names(type(survivor)))
+    wishes = {**dict.fromkeys(_pinned_in_one(survivor, other), OTHER), **choices}
     merged = {
-        field.name: _merged(field, survivor, other, choices.get(field.name)) for field in fields
+        field.name: _merged(field, survivor, other, wishes.get(field.name)) for field in fields
     }
     if "currency" in merged:
         merged.update(_within_currency(fields, merged, survivor, other, choices))
     return list(merged.values())
+
+
+def _pinned_in_one(survivor: models.Model, other: models.Model) -> set[str]:
+    """Fields that a person has fixed in the other row only."""
+    ours, theirs = (set(getattr(row, "pinned", None) or ()) for row in (survivor, other))
+    return theirs - ours
 
 
 def _check(choices: Choices, names: list[str]) -> None:

@@ -12,7 +12,7 @@ from ...models import CandidateState, Merge, MergeCandidate
 from ..former_keys import former_key
 from . import relations, rows
 from .candidates import name_of
-from .fields import Choices, merged_fields
+from .fields import SURVIVOR, Choices, merged_fields
 from .links import digests_of, move_links
 from .reservations import carry_reserved
 from .transactions import in_one_go, locked
@@ -65,6 +65,7 @@ def _merged(survivor: models.Model, other: models.Model, choices: Choices, by: A
         survivor_id=survivor.pk,
         other_id=other.pk,
         former_key=former_key(model, (before[key], row[key]), values.get(key, before[key])),
+        gave_key_away=values.get(key, before[key]) != before[key],
         choices=dict(choices),
         row=row,
         # The key is kept also where it stays: a feed may give the survivor the other's later.
@@ -88,11 +89,14 @@ def _merged(survivor: models.Model, other: models.Model, choices: Choices, by: A
 def _new_values(survivor: models.Model, other: models.Model, choices: Choices) -> dict[str, Any]:
     """The survivor's columns that change; its version and the time of its last change always do."""
     row: Any = survivor
-    merged = merged_fields(survivor, other, choices)
-    values = {field.name: field.merged for field in merged if field.merged != field.survivor}
+    merged = {field.name: field for field in merged_fields(survivor, other, choices)}
+    values = {name: one.merged for name, one in merged.items() if one.merged != one.survivor}
     if row.archived_at and not other.archived_at:  # type: ignore[attr-defined]
         values["archived_at"] = None  # a feed still has one of the two
-    if added := [name for name in other.pinned if name not in row.pinned]:  # type: ignore[attr-defined]
+    # A price in another currency stays where it was, and so does its pin.
+    kept = {name for name, one in merged.items() if one.differs and one.side == SURVIVOR}
+    known = {*row.pinned} | (kept - {*choices})
+    if added := [name for name in other.pinned if name not in known]:  # type: ignore[attr-defined]
         values["pinned"] = [*row.pinned, *added]
     return {**values, "version": row.version + 1, "updated_at": timezone.now()}
 

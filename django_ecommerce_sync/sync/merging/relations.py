@@ -56,6 +56,28 @@ def move_back(moved: dict[str, list[Any]], source: models.Model, destination: mo
             _move_back(field, rows[start : start + _CHUNK], source, destination)
 
 
+def arrived_since(moment: datetime, row: models.Model) -> Iterator[models.Model]:
+    """The rows that have pointed to this one, themselves or by their child rows, since then.
+
+    Only of those that tell when they changed.
+    """
+    for field in pointing_fields(type(row)):
+        for owner, path in _owners(field):
+            rows = owner._base_manager.filter(**{path: row}, updated_at__gt=moment)
+            yield from rows.distinct().iterator(chunk_size=_CHUNK)
+
+
+def _owners(field: Any) -> Iterator[tuple[type[SyncedModel], str]]:
+    """Synced models whose rows point by the field, and the path from there."""
+    if _counts_changes(field):
+        yield field.model, field.name
+    for relation in field.model._meta.concrete_fields:
+        parent = relation.related_model
+        children = getattr(parent, "sync_children", ())
+        if children and relation.remote_field.get_accessor_name() in children:
+            yield parent, f"{relation.remote_field.get_accessor_name()}__{field.name}"
+
+
 def _name(field: Any) -> str:
     return f"{field.model._meta.label_lower}.{field.name}"
 

@@ -56,11 +56,16 @@ def expire(moment: datetime) -> int:
     while records := list(old.order_by("pk")[:_CHUNK]):
         for record in records:
             record.row, record.expired_at = {}, timezone.now()
-            record.moved = {"merges": record.moved["merges"]}
+            record.moved = _without_content(record.moved)
             record.changes = {name: {} for name in record.changed_columns}
         Merge.objects.bulk_update(records, ["row", "moved", "changes", "expired_at"])
         expired += len(records)
     return expired
+
+
+def _without_content(moved: dict[str, Any]) -> dict[str, Any]:
+    """Which merges and links moved; the links' numbers tell whose a key was."""
+    return {"merges": moved["merges"], "links": [[pk] for pk, *_ in moved["links"]]}
 
 
 def _check_order(record: Merge) -> None:
@@ -110,6 +115,8 @@ def _undone(
     part_new_links(record, survivor, restored)
     return_links(record.moved["links"], survivor, restored)
     doubt_links(survivor, None if touched else record.moved["survivor_links"])
+    for row in relations.arrived_since(record.merged_at, survivor):
+        doubt_links(row, None)
     now = timezone.now()
     # What the row was like is in the row again, and nowhere else.
     Merge.objects.filter(pk=record.pk).update(

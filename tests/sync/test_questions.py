@@ -58,3 +58,15 @@ def test_a_dry_run_asks_nobody(shop):
     shop.sync(dry_run=True)
     shop.rows = {"products": [product(n) for n in (1, 3)]}
     assert shop.counts(allow_shrink=True) == {"read": 2, "unchanged": 2, "archived": 3}
+
+
+def test_a_stream_that_its_feed_has_no_more_holds_no_row(shop):
+    shop.streams = [archiving(PRODUCTS, 0.3)]
+    shop.rows = {"products": [product(n) for n in range(10)]}
+    shop.sync()
+    goods = replace(PRODUCTS, name="goods", model="ecommerce_sync.Product")
+    shop.streams = [archiving(goods, 0.3)]
+    shop.rows = {"goods": [product(n) for n in range(10)]}
+    shop.sync()
+    shop.rows["goods"].pop()
+    assert shop.counts("goods") == {"read": 9, "unchanged": 9, "archived": 1}
