@@ -38,6 +38,7 @@ stack: $(VENV)/.mysql
 bench: $(VENV)/.test
 	@$(BIN)/python benchmarks/reading.py $(ARGS)
 	@$(BIN)/python benchmarks/syncing.py $(ARGS)
+	@$(BIN)/python benchmarks/shapes.py $(ARGS)
 	@$(BIN)/python benchmarks/duplicates.py --rows 20000
 
 openapi: $(VENV)/.test

@@ -70,7 +70,7 @@ def main() -> int:
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=100_000)
-    parser.add_argument("--slow", type=int, default=2_000, help="records for the loops")
+    parser.add_argument("--slow", type=int, default=500, help="records for the loops")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--database", default="", help="a DATABASE_URL; SQLite by default")
     parser.add_argument("--csv", help="where to write every measurement")

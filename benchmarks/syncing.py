@@ -2,18 +2,20 @@
 """How fast a feed of products becomes rows, beside what a project would write by hand.
 
     python benchmarks/syncing.py --rows 100000 --runs 3
-    python benchmarks/syncing.py --database mysql://user:secret@127.0.0.1/bench --csv sync.csv
+    python benchmarks/syncing.py --database mysql://user:secret@127.0.0.1/bench --plot sync.svg
 
 The database is used up: its tables are emptied before each measurement. Each writer is a process
 of its own that meets, in this order and on the same tables, a first load, the same feed again,
 the feed with one percent of its rows changed, and with ten percent others changed; writers take
 turns within a run. ``load`` is the limit: the database's own bulk load into a staging table and
-one statement from there, starting from a ready file (MySQL and MariaDB with ``local_infile``).
-The slow ones meet only ``--slow`` rows.
+one statement from there, starting from a ready file (MySQL and MariaDB with ``local_infile``); on
+SQLite ``raw_upsert`` is. The slow ones meet only ``--slow`` rows; ``import_export`` is there where
+django-import-export is installed. ``--csv`` keeps every measurement, ``--plot`` draws the medians.
 """
 
 import argparse
 import csv
+import importlib.util
 import itertools
 import json
 import os
@@ -28,10 +30,11 @@ from decimal import Decimal
 from pathlib import Path
 
 import msgspec
+import plotting
 from reading import FIELDS, product
 
 SCENARIOS = ("first", "unchanged", "1%", "10%")
-SLOW = frozenset({"update_or_create"})
+SLOW = frozenset({"update_or_create", "import_export"})
 MAPPED = {name: source for name, source in FIELDS.items() if name != "inventory_count"}
 Writer = Callable[[str], tuple[int, int]]
 
@@ -41,7 +44,7 @@ def main() -> int:
     if options.child:
         print(json.dumps(measure(*options.child)))
         return 0
-    names = options.only or [name for name in WRITERS if name != "load" or options.database]
+    names = options.only or [name for name in WRITERS if is_there(name, options.database)]
     with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
         for rows in {options.rows, options.slow}:
             write_feeds(Path(folder), rows)
@@ -57,8 +60,19 @@ def main() -> int:
             writer = csv.DictWriter(file, results[0])
             writer.writeheader()
             writer.writerows(results)
-    print_table(results, names)
+    rates = medians(results, names)
+    print_table(results, names, rates)
+    if options.plot:
+        title = f"{options.rows:,} products: rows a second"
+        plotting.draw(options.plot, title, rates, names, SCENARIOS)
     return 0
+
+
+def is_there(name: str, database: str) -> bool:
+    """Whether a writer can be measured here unasked."""
+    if name == "import_export":
+        return importlib.util.find_spec("import_export") is not None
+    return name != "load" or database.startswith("mysql")
 
 
 def arguments() -> argparse.Namespace:
@@ -69,6 +83,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--database", default="", help="a DATABASE_URL; SQLite by default")
     parser.add_argument("--only", nargs="+", choices=WRITERS, metavar="WRITER")
     parser.add_argument("--csv", help="where to write every measurement")
+    parser.add_argument("--plot", help="where to draw the medians")
     parser.add_argument("--child", nargs=4, help=argparse.SUPPRESS)
     return parser.parse_args()
 
@@ -135,10 +150,12 @@ def sync(stem: str, *, log: bool) -> None:
 
     from django_ecommerce_sync.feeds import JSONLinesFeed
     from django_ecommerce_sync.sync import execute, request_run
+    from django_ecommerce_sync.sync.continuity import forget
 
     options = {"url": f"{stem}.jsonl", "stream": "products", "fields": FIELDS}
     feed = {"BACKEND": JSONLinesFeed, "OPTIONS": options}
     settings.ECOMMERCE_SYNC = {"FEEDS": {"shop": feed}, "CHANGE_LOG": log}
+    forget("shop", "products")  # a file that is the same is to be told by its rows
     run = execute(request_run("shop")[0].pk)
     if run.status != "succeeded":
         raise SystemExit(f"The run ended {run.status}: {run.error}")
@@ -168,6 +185,34 @@ def bulk_create(stem: str) -> None:
         Product.objects.bulk_create(
             [Product(**row) for row in chunk], update_conflicts=True, update_fields=names, **unique
         )
+
+
+def import_export(stem: str) -> None:
+    """django-import-export, in bulk and as fast as its options make it."""
+    import tablib
+    from import_export.instance_loaders import CachedInstanceLoader
+    from import_export.resources import ModelResource
+
+    from django_ecommerce_sync.models import Product
+
+    class ProductResource(ModelResource):
+        class Meta:
+            model = Product
+            import_id_fields = ("sku",)
+            fields = tuple(FIELDS)
+            use_bulk = True
+            batch_size = 1000
+            skip_unchanged = True
+            report_skipped = False
+            skip_html_diff = True
+            use_transactions = True
+            force_init_instance = False
+            instance_loader_class = CachedInstanceLoader
+
+    data = tablib.Dataset(headers=list(FIELDS))
+    for row in rows_of(stem):
+        data.append([row[name] for name in FIELDS])
+    ProductResource().import_data(data, raise_errors=True)
 
 
 def raw_upsert(stem: str) -> None:
@@ -236,6 +281,7 @@ WRITERS = {
     "ours": ours,
     "ours+log": ours_with_log,
     "update_or_create": update_or_create,
+    "import_export": import_export,
     "bulk_create": bulk_create,
     "raw_upsert": raw_upsert,
     "load": load,
@@ -307,10 +353,11 @@ def check(rows: int, scenario: str) -> None:
         raise SystemExit(f"{scenario}: {count} rows, {found}; expected {rows}, {expected}")
 
 
-def print_table(results: Sequence[dict[str, object]], names: Sequence[str]) -> None:
-    """The medians of each writer in rows per second, and their ratio to the limit."""
-    print(f"{'writer':18}" + "".join(f"{name:>22}" for name in SCENARIOS) + f"{'peak MB':>10}")
-    rates = {
+def medians(
+    results: Sequence[dict[str, object]], names: Sequence[str]
+) -> dict[tuple[str, str], float]:
+    """Rows per second by writer and scenario."""
+    return {
         (name, scenario): statistics.median(
             float(one["rows_per_second"])
             for one in results
@@ -319,10 +366,20 @@ def print_table(results: Sequence[dict[str, object]], names: Sequence[str]) -> N
         for name in names
         for scenario in SCENARIOS
     }
+
+
+def print_table(
+    results: Sequence[dict[str, object]],
+    names: Sequence[str],
+    rates: dict[tuple[str, str], float],
+) -> None:
+    """The medians of each writer in rows per second, and their ratio to the limit."""
+    print(f"{'writer':18}" + "".join(f"{name:>22}" for name in SCENARIOS) + f"{'peak MB':>10}")
+    limit_of = "load" if "load" in names else "raw_upsert"
     for name in names:
         cells = []
         for scenario in SCENARIOS:
-            limit = rates.get(("load", scenario))
+            limit = rates.get((limit_of, scenario))
             ratio = f" ({rates[name, scenario] / limit:.2f})" if limit else ""
             cells.append(f"{rates[name, scenario]:,.0f}{ratio}")
         peak = max(float(one["peak_mb"]) for one in results if one["writer"] == name)
