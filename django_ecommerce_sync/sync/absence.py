@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
 
+from django.db import connections
 from django.db.models import F
 from django.utils import timezone
 
@@ -139,8 +140,7 @@ class Absence:
         """Links that may not have been met, by the batch: most are never more than a number."""
         has_met = self.met.has_id
         last, doubtful = 0, list[int]()
-        older = self.links.exclude(first_run=self.run).order_by("pk").values_list("pk", flat=True)
-        while pks := list(older.filter(pk__gt=last)[:_NUMBERS]):
+        while pks := self._numbers(last):
             last = pks[-1]
             doubtful += [pk for pk in pks if not has_met(pk)]
             while len(doubtful) >= settings.BATCH_SIZE:
@@ -148,6 +148,17 @@ class Absence:
                 doubtful = doubtful[settings.BATCH_SIZE :]
         if doubtful:
             yield doubtful
+
+    def _numbers(self, last: int) -> list[int]:
+        """The next primary keys of links that are older than the run.
+
+        As the driver has them: the ORM takes longer for these than the database.
+        """
+        links = self.links.exclude(first_run=self.run).filter(pk__gt=last).order_by("pk")
+        query = links.values_list("pk", flat=True)[:_NUMBERS].query
+        with connections[links.db].cursor() as cursor:
+            cursor.execute(*query.sql_with_params())
+            return [pk for (pk,) in cursor.fetchall()]
 
     def _is_met(self, pk: int, external_id: str, first_run: int) -> bool:
         if self.ledger is not None:

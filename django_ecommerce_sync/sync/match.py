@@ -126,8 +126,8 @@ class Matcher:
             known = self.reader.known(row for _, row in rows) if known is None else known
             times = Counter(map(itemgetter(0), known))
             near = self.neighbours.find([one for one, n in times.items() if one and n == 1])
-            rows = self._without_settled(rows, known, near, changes)
-        items = list(self._items(rows, changes))
+            rows, known = self._without_settled(rows, known, near, changes)
+        items = list(self._items(rows, changes, known if load is None else None))
         self._find_links(items, near)
         usable = self._usable(items, self._cleaned(items), changes)
         items = sorted(usable, key=attrgetter("position"))
@@ -223,7 +223,7 @@ class Matcher:
         known: Sequence[Known],
         near: PlainLinks,
         changes: Changes,
-    ) -> Sequence[NumberedRow]:
+    ) -> tuple[Sequence[NumberedRow], Sequence[Known]]:
         """Count the records that are as they were; the rest wants a closer look.
 
         Most feeds bring little news: this is where the time of a sync goes, so no object is
@@ -234,11 +234,11 @@ class Matcher:
         for row, one in zip(rows, known, strict=True):
             link_id = links.get(one)
             if link_id is None:
-                rest.append(row)
+                rest.append((row, one))
             else:
                 settled.append((link_id, one[0], row[0]))
         changes.counts["unchanged"] += len(settled)
-        return rest
+        return [row for row, _ in rest], [one for _, one in rest]
 
     def _unmet(self, near: PlainLinks) -> dict[Known, int]:
         """By what records were known by, the links of those that the run meets only now."""
@@ -253,15 +253,23 @@ class Matcher:
 
     # -- records and links -------------------------------------------------------------------
 
-    def _items(self, rows: Sequence[NumberedRow], changes: Changes) -> Iterator[Item]:
-        for position, row, payload in decoded(rows):
+    def _items(
+        self,
+        rows: Sequence[NumberedRow],
+        changes: Changes,
+        known: Sequence[Known] | None = None,
+    ) -> Iterator[Item]:
+        told = known or [("", "")] * len(rows)
+        for (position, row, payload), (external_id, digest) in zip(
+            decoded(rows), told, strict=True
+        ):
             if isinstance(payload, BadRow):
                 changes.reject(Item(position, {}, "", "", row), payload.error)
                 continue
             item = Item(position, payload, "", "", row)
             try:
-                item.external_id = self._checked_id(payload)
-                item.digest = self.reader.digest_of(row, payload)
+                item.external_id = self._checked_id(payload, external_id)
+                item.digest = digest or self.reader.digest_of(row, payload)
                 if self.source_time is not None:
                     item.source_updated_at = self.source_time(payload)
             except RecordError as error:
@@ -271,8 +279,8 @@ class Matcher:
             else:
                 yield item
 
-    def _checked_id(self, payload: Payload) -> str:
-        external_id = self.target.identify(payload)
+    def _checked_id(self, payload: Payload, external_id: str = "") -> str:
+        external_id = external_id or self.target.identify(payload)
         if not external_id and self.stream.external_id is not None:
             raise RecordError("required", "The record has no id.", field="external_id")
         try:
