@@ -47,7 +47,10 @@ def anybody_waits() -> bool:
 
 def announce_batch(target: Target, changes: Changes, how: str, *, feed: str, stream: str) -> None:
     """Mark the rejected rows that waited for what a batch has brought."""
-    brought = changes.create or changes.load.keys or changes.update or changes.relink
+    found = (*changes.update, *changes.relink)
+    is_known = (item.link is not None or not item.external_id for item in found)
+    renamed = (target.key in item.changed for item in changes.update)
+    brought = changes.create or changes.load.keys or not all(is_known) or any(renamed)
     if brought and anybody_waits():
         announce(set(_brought(feed, stream, target, changes)), how)
 

@@ -157,6 +157,7 @@ def _collector_spared() -> Iterator[None]:
     every few hundred would look at each of them again and again, and at Django's own besides.
     """
     often = gc.get_threshold()
+    gc.collect(1)  # what is garbage by now would grow old out of sight, and then hardly ever go
     gc.freeze()
     gc.set_threshold(_OBJECTS, *often[1:])
     try:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from django_ecommerce_sync.feeds import Ref
+from django_ecommerce_sync.feeds import PageRanges, Ref
 from django_ecommerce_sync.models import Customer, Merge, Order, Product, SyncIssue, SyncLink
 from django_ecommerce_sync.sync import execute, request_run, upsert
 from django_ecommerce_sync.sync.merging import expire, merge, undo
@@ -159,3 +159,15 @@ def test_the_first_merge_counts_for_a_run_that_has_begun(feeds, settings):
     run, _ = request_run("second")
     execute(run.pk, progress=merge_once)
     assert list(Product.objects.values_list("sku", flat=True)) == ["A-1"]
+
+
+def test_it_is_found_when_all_partitions_have_ended(feeds, merged):
+    survivor, record = merged
+    parted = replace(GOODS, partitions=PageRanges(3))
+    rows = [thing(sku=f"B-{n}") for n in range(200)]
+    feeds.add("second", {"products": [*rows, thing(sku="A-2", price="12.00")]}, parted)
+    assert feeds.counts("second") == {"read": 201, "created": 200, "updated": 1}
+    assert SyncLink.objects.get(external_id="A-2").merged_row == record.other_id
+    survivor.refresh_from_db()
+    assert survivor.price == 12
+    assert not SyncIssue.objects.exists()

@@ -117,6 +117,8 @@ class Catalogue:
         self.links = {}
         #: (feed, id, code, run) of records that were rejected and have not landed since
         self.issues = set()
+        #: The rows that were gone, by the feed and the run that asked about them.
+        self.questions = {}
         self.complete = Counter()
         self.merges = []
 
@@ -299,10 +301,14 @@ class Catalogue:
         self.complete[feed] = run
         gone = {link.row for link in links if link.seen < run}
         gone = {row for row in gone if not (row.archived or self._present(row))}
-        there = sum(link.first < run == link.seen for link in links)
+        asked = self._asked(feed)
+        since = min(asked, default=run)
+        there = sum(one.first < since and one.seen == run and not one.came_with for one in links)
+        allowed = allow_shrink and (not asked or gone in asked.values())
         too_many = gone and (not read or len(gone) > rules.max_ratio * (len(gone) + there))
-        if rules.archives and too_many and not allow_shrink:
+        if rules.archives and too_many and not allowed:
             self.complete[feed] = known  # nothing is proven
+            self.questions[feed, run] = gone
             self.issues.add((feed, "", "needs_attention", run))
             return 0
         if rules.archives:
@@ -315,6 +321,14 @@ class Catalogue:
             row.write({"archived": True}, (feed, run))
             self._doubt(row)
         return len(gone) if rules.archives else 0
+
+    def _asked(self, feed):
+        """The rows that open questions of a feed are about, by the run that asked."""
+        return {
+            run: rows
+            for (name, run), rows in self.questions.items()
+            if name == feed and (feed, "", "needs_attention", run) in self.issues
+        }
 
     def links_of_feed(self, feed):
         return [(key, link) for key, link in self.links.items() if key[0] == feed]

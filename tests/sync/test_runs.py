@@ -3,6 +3,7 @@
 import socket
 import threading
 import time
+import weakref
 from datetime import timedelta
 from decimal import Decimal
 
@@ -474,3 +475,18 @@ def test_a_document_is_not_resumed_in_another_one(
     run = execute(run.pk)
     assert run.status == "succeeded"
     assert Product.objects.filter(archived_at=None).count() == 10
+
+
+class Circle:
+    """Garbage that only the collector finds."""
+
+    def __init__(self):
+        self.itself = self
+
+
+def test_what_is_garbage_when_a_run_begins_does_not_outlive_it(shop):
+    """The collector does not look at what was there before a run, while that is at work."""
+    shop.rows = {"products": [product(1)]}
+    left = weakref.ref(Circle())
+    shop.sync()
+    assert left() is None

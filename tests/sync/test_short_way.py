@@ -117,7 +117,7 @@ def test_plain_rows_take_it(shop, monkeypatch):
     usable = Matcher._usable
     monkeypatch.setattr(Matcher, "_usable", lambda *args: matched.append(1) or usable(*args))
     shop.rows = {"products": [product(n, currency="EUR", brand="Acme") for n in range(1, 6)]}
-    monkeypatch.setattr(Matcher, "_items", lambda self, rows, changes: iter(_none_of(rows)))
+    monkeypatch.setattr(Matcher, "_items", lambda self, rows, *more: iter(_none_of(rows)))
     assert shop.counts() == {"read": 5, "created": 5}
 
 
