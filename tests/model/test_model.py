@@ -389,14 +389,24 @@ class Histories(RuleBasedStateMachine):
         """Whether the outcome depends on what comes in one batch.
 
         Who comes first gets a key that becomes free in between. Copies of a record that had none so
-        far are applied one by one, or the last only. Of two records that are one row, the row's own
-        one writes it as soon as it is seen.
+        far are applied one by one, or the last only. A copy older than what was applied leaves the
+        record in doubt, so that the next one is compared with its row. Of two records that are one
+        row, the row's own one writes it as soon as it is seen.
         """
         rows = self._listed(feed)
         skus = {one["id"]: one["sku"] for one in rows}
         contested = self._waits(feed) and len(set(skus.values())) < len(skus)
         merged = any(link.came_with for _, link in self.model.links_of_feed(feed))
-        return contested or merged or any(self._has_new_copies(feed, id, full=full) for id in skus)
+        copied = any(
+            self._has_new_copies(feed, id, full=full) or self._has_old_copies(feed, id)
+            for id in skus
+        )
+        return contested or merged or copied
+
+    def _has_old_copies(self, feed, id):
+        copies = [one for one in self._listed(feed) if one["id"] == id]
+        link = self.model.links.get((feed, id))
+        return len(copies) > 1 and link and any(one.get("at", 5) < link.time for one in copies)
 
     def _has_new_copies(self, feed, id, *, full):
         copies = [one for one in self._listed(feed) if one["id"] == id]
