@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
 
-from django.db import connections
+from django.db import connections, models
 from django.db.models import F
 from django.utils import timezone
 
@@ -137,24 +137,25 @@ class Absence:
         return self._visible(absent - self._held_by_others(absent))
 
     def _doubtful(self) -> Iterator[list[int]]:
-        """Links that may not have been met, by the batch: most are never more than a number."""
+        """Links that may not have been met, by the batch: most never are more than a number."""
         has_met = self.met.has_id
-        last, doubtful = 0, list[int]()
-        while pks := self._numbers(last):
+        doubtful = [pk for pk in self._older() if not has_met(pk)]
+        for start in range(0, len(doubtful), settings.BATCH_SIZE):
+            yield doubtful[start : start + settings.BATCH_SIZE]
+
+    def _older(self) -> Iterator[int]:
+        """The primary keys of links that are older than the run."""
+        links = self.links.exclude(first_run=self.run)
+        if connections[links.db].vendor != "mysql":
+            yield from links.values_list("pk", flat=True).iterator(chunk_size=_NUMBERS)
+            return
+        last = 0  # its driver would hold all of them in memory
+        while pks := self._following(links.filter(pk__gt=last).order_by("pk")):
+            yield from pks
             last = pks[-1]
-            doubtful += [pk for pk in pks if not has_met(pk)]
-            while len(doubtful) >= settings.BATCH_SIZE:
-                yield doubtful[: settings.BATCH_SIZE]
-                doubtful = doubtful[settings.BATCH_SIZE :]
-        if doubtful:
-            yield doubtful
 
-    def _numbers(self, last: int) -> list[int]:
-        """The next primary keys of links that are older than the run.
-
-        As the driver has them: the ORM takes longer for these than the database.
-        """
-        links = self.links.exclude(first_run=self.run).filter(pk__gt=last).order_by("pk")
+    def _following(self, links: models.QuerySet[SyncLink]) -> list[int]:
+        """As the driver has them: the ORM takes longer for these than the database."""
         query = links.values_list("pk", flat=True)[:_NUMBERS].query
         with connections[links.db].cursor() as cursor:
             cursor.execute(*query.sql_with_params())
