@@ -6,7 +6,9 @@ another place by now; one that could not even be read has only its place.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from itertools import chain
 
 from ..models import SyncRun
 from . import issues
@@ -26,9 +28,11 @@ class Rejected:
         self.issues = open_issues.filter(stream=stream)
         #: What a retry is about; None if the run is about all rows there are.
         self.ids: set[str] | None = self._ids() if run.is_retry else None
-        #: By place, what the rows without an id said; "" of those that could not be read.
-        self.places = dict(self._nameless())
-        self.contents = {*self.places.values()} - {""}
+        #: By place, what rows without an id said there; "" of those that could not be read.
+        self.places: dict[int, set[str]] = defaultdict(set)
+        for place, content in self._nameless():
+            self.places[place].add(content)
+        self.contents = {*chain(*self.places.values())} - {""}
         #: Whether rows are counted as they were then, so that a place tells something.
         self.by_place = False
         #: Whether all rows have been looked at, and what was found among them.
@@ -67,7 +71,7 @@ class Rejected:
         self._close(contents)
         if self.by_place:
             there = [place for place in places if place in self.places]
-            self._replaced.update(self.places[place] for place in there)
+            self._replaced.update(*(self.places[place] for place in there))
             issues.close(
                 self.run, self.issues.filter(external_id="", content="", position__in=there)
             )

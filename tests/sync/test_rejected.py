@@ -104,6 +104,15 @@ def test_it_is_closed_by_any_run_in_which_it_lands(nameless):
     assert open_issues() == []
 
 
+def test_rows_of_several_runs_may_have_stood_in_one_place(nameless):
+    nameless.rows["products"][1] = {**NAMELESS, "price": "4.00"}
+    nameless.sync()
+    nameless.streams = [stream(sku=lambda payload: payload["sku"] or f"FOUND-{payload['price']}")]
+    nameless.rows["products"] = [product(1), product(2), NAMELESS, {**NAMELESS, "price": "4.00"}]
+    nameless.sync()
+    assert open_issues() == []
+
+
 def test_a_dry_run_closes_nothing(nameless):
     nameless.streams = [stream(sku=lambda payload: payload["sku"] or "FOUND")]
     nameless.sync(dry_run=True)
