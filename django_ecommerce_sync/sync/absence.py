@@ -17,7 +17,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from ..conf import settings
-from ..models import EmailKeyField, SyncLink
+from ..models import SyncLink
 from .history import history
 from .ledger import Ledger
 from .links import forget_others
@@ -213,8 +213,7 @@ class Absence:
 
     def _name(self, pk: Any, key: Any) -> str:
         """The row as a person may read it anywhere."""
-        is_personal = isinstance(self.target.table.fields[self.target.key], EmailKeyField)
-        return str(pk if is_personal else key or pk)
+        return str(pk if self.target.key_is_personal else key or pk)
 
     def _is_archived_in_imagination(self, pk: Any) -> bool:
         known = self.ledger.row(self.target.label, pk) if self.ledger else None

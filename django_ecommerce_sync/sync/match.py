@@ -18,7 +18,7 @@ from django.db.models import Q
 from ..conf import settings
 from ..exceptions import RecordError
 from ..feeds import BadRow, Payload, Stream
-from ..models import EmailKeyField, SyncLink
+from ..models import SyncLink
 from .changes import HELD, MERGED, OLDER, PINNED, Changes, ChildRows, Item, Link, Load
 from .columns import PlainRecords
 from .compare import compare_row, new_row, warnings_about
@@ -103,8 +103,7 @@ class Matcher:
         # Who sends rows without a feed means the very rows that have these keys.
         alias = target.connection.alias
         self.former_keys = FormerKeys(target.model, alias) if feed else None
-        key_field = target.model._meta.get_field(target.key)
-        self.key_is_personal = isinstance(key_field, EmailKeyField)
+        self.key_is_personal = target.key_is_personal
 
     def match(
         self,

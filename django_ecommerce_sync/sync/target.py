@@ -15,7 +15,7 @@ from django.utils import timezone
 from ..exceptions import ConfigurationError, RecordError
 from ..feeds import Payload, Stream
 from ..feeds.mapping import Lines
-from ..models import KeyField
+from ..models import EmailKeyField, KeyField
 from .clean import FieldsCleaner
 from .insert import Insert
 from .table import Row, Table
@@ -99,6 +99,11 @@ class Target:
             and not is_automatic(field)
             and name not in self.scope
         )
+
+    @cached_property
+    def key_is_personal(self) -> bool:
+        """Whether the key is somebody's e-mail address, to be named nowhere else."""
+        return isinstance(self._key_field, EmailKeyField)
 
     @property
     def key_is_unique(self) -> bool:
