@@ -35,7 +35,7 @@ _BUSY_WORDS = (
 PACKET_TOO_LARGE = 1153
 #: The same work is tried this often where somebody else is in the way ...
 _TRIES = 8
-#: ... and for so many seconds where the server is away.
+#: ... and for so many seconds where the server is away, or takes no writes.
 _SECONDS = 60.0
 
 
@@ -89,7 +89,8 @@ class Patience:
     def wait(self, error: DatabaseError) -> None:
         """Wait before the next try; raises ``error`` where there is no point in one."""
         self._tries += 1
-        has_time = is_away(error) and monotonic() < self._deadline
+        is_long = is_away(error) or _number(error) in _NOT_WRITABLE  # as long as a failover takes
+        has_time = is_long and monotonic() < self._deadline
         if not (is_passing(error) and (has_time or self._tries < _TRIES)):
             raise error
         self.pause()
