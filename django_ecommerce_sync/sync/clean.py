@@ -6,9 +6,10 @@ every database: what a column would round, cut or fold is decided here, never th
 
 from __future__ import annotations
 
+import json
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -390,7 +391,18 @@ def json_texts(values: list[Any]) -> list[JSONText] | None:
     )
     if not shallow or b"\\u0000" in whole or _may_be_unreadable(whole):
         return None
-    return None if _NOTHING.intersection(texts) else [JSONText(text, "utf-8") for text in texts]
+    return None if _NOTHING.intersection(texts) else _spelled(texts, whole)
+
+
+def _spelled(texts: Sequence[bytes], whole: bytes) -> list[JSONText]:
+    """JSON as Django writes it; ``whole`` is all of it.
+
+    Blanks are all that makes a difference, but for fractions, and characters beyond ASCII or
+    at its end.
+    """
+    if whole.isascii() and b"." not in whole and b"\x7f" not in whole:
+        return [JSONText(msgspec.json.format(text, indent=0), "utf-8") for text in texts]
+    return [JSONText(json.dumps(msgspec.json.decode(text))) for text in texts]
 
 
 def _may_be_unreadable(json: bytes) -> bool:
