@@ -138,8 +138,7 @@ class Absence:
 
     def _doubtful(self) -> Iterator[list[int]]:
         """Links that may not have been met, by the batch: most never are more than a number."""
-        has_met = self.met.has_id
-        doubtful = [pk for pk in self._older() if not has_met(pk)]
+        doubtful = self.met.without(self._older())
         for start in range(0, len(doubtful), settings.BATCH_SIZE):
             yield doubtful[start : start + settings.BATCH_SIZE]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from itertools import compress
 from operator import attrgetter, itemgetter
 from typing import Any
 
@@ -228,16 +229,15 @@ class Matcher:
         Most feeds bring little news: this is where the time of a sync goes, so no object is
         made for such a record. Where it meets anything odd it leaves the record alone.
         """
-        links = self._unmet(near)
-        settled, rest = changes.settled, []
-        for row, one in zip(rows, known, strict=True):
-            link_id = links.get(one)
-            if link_id is None:
-                rest.append((row, one))
-            else:
-                settled.append((link_id, one[0], row[0]))
-        changes.counts["unchanged"] += len(settled)
-        return [row for row, _ in rest], [one for _, one in rest]
+        links = list(map(self._unmet(near).get, known))
+        changes.settled += [
+            (link_id, external_id, position)
+            for link_id, (external_id, _), (position, _) in zip(links, known, rows, strict=True)
+            if link_id is not None
+        ]
+        changes.counts["unchanged"] += len(rows) - links.count(None)
+        rest = [link_id is None for link_id in links]
+        return list(compress(rows, rest)), list(compress(known, rest))
 
     def _unmet(self, near: PlainLinks) -> dict[Known, int]:
         """By what records were known by, the links of those that the run meets only now."""

@@ -6,7 +6,8 @@ whoever goes on with the run knows as much. A feed that keeps its order touches 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
@@ -42,6 +43,11 @@ class Met:
         """Whether a link that is older than the run was met."""
         page, bit = divmod(link_id, _PAGE)
         return bool(self._bits.get(page, 0) >> bit & 1)
+
+    def without(self, link_ids: Iterable[int]) -> list[int]:
+        """Those of these links, older than the run, that were not met."""
+        bits = self._bits.get
+        return [one for one in link_ids if not bits(one // _PAGE, 0) >> one % _PAGE & 1]
 
     def has_any(self, link_ids: Iterable[int]) -> bool:
         """Whether any of these links, older than the run, was met."""
@@ -79,8 +85,20 @@ class Met:
 
 def _pages(link_ids: Iterable[int]) -> dict[int, int]:
     """Pages that have the bits of these links only."""
+    ids = sorted(set(link_ids))
     pages: dict[int, int] = {}
-    for link_id in link_ids:
-        page, bit = divmod(link_id, _PAGE)
-        pages[page] = pages.get(page, 0) | 1 << bit
+    begun = 0
+    while begun < len(ids):
+        page = ids[begun] // _PAGE
+        end = bisect_left(ids, (page + 1) * _PAGE, begun)
+        pages[page] = _bits(ids[begun:end], page * _PAGE)
+        begun = end
     return pages
+
+
+def _bits(ids: Sequence[int], base: int) -> int:
+    """A bit for each of these ascending ids, most of which stand side by side."""
+    first, width = ids[0], ids[-1] - ids[0] + 1
+    whole = width == len(ids)
+    bits = (1 << width) - 1 if whole else sum(1 << link_id - first for link_id in ids)
+    return bits << first - base

@@ -3,10 +3,12 @@
 from dataclasses import replace
 
 import pytest
+from django.db import connection
 
 from django_ecommerce_sync.feeds import Archive
 from django_ecommerce_sync.models import MetLinks, Product, SyncLink, SyncRun
 from django_ecommerce_sync.sync import execute, request_run
+from django_ecommerce_sync.sync.met import Met
 
 from .conftest import PRODUCTS, product
 from .test_runs import crash
@@ -98,3 +100,24 @@ def test_links_far_apart_are_told_from_one_another(shop):
     run = shop.sync()
 
     assert missing() == {"1": run.pk}
+
+
+@pytest.mark.parametrize(
+    "ids",
+    [
+        [],
+        [1024],
+        list(range(1000, 3100)),
+        [5, 1023, 1024, 7, 2**40, 2**40 + 2],
+        [3, 3, 2047, 2046],
+    ],
+)
+def test_links_met_are_told_from_others(ids):
+    met = Met(1, "s", connection)
+    met.write(ids)
+    met.keep()
+    near = {one + step for one in ids for step in (-1, 0, 1)} - {-1}
+    for known in (met, Met(1, "s", connection)):  # as the run has it, and as it is stored
+        assert known.without(sorted(near)) == sorted(near - set(ids))
+        assert [one for one in near if known.has_id(one)] == [one for one in near if one in ids]
+        assert known.has_any(near) == bool(ids)
