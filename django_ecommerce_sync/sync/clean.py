@@ -395,14 +395,20 @@ def json_texts(values: list[Any]) -> list[JSONText] | None:
 
 
 def _spelled(texts: Sequence[bytes], whole: bytes) -> list[JSONText]:
-    """JSON as Django writes it; ``whole`` is all of it.
-
-    Blanks are all that makes a difference, but for fractions, and characters beyond ASCII or
-    at its end.
-    """
-    if whole.isascii() and b"." not in whole and b"\x7f" not in whole:
+    """JSON as Django writes it; ``whole`` is all of it."""
+    if _differs_in_blanks(whole):
         return [JSONText(msgspec.json.format(text, indent=0), "utf-8") for text in texts]
-    return [JSONText(json.dumps(msgspec.json.decode(text))) for text in texts]
+    return [
+        JSONText(msgspec.json.format(text, indent=0), "utf-8")
+        if _differs_in_blanks(text)
+        else JSONText(json.dumps(msgspec.json.decode(text)))
+        for text in texts
+    ]
+
+
+def _differs_in_blanks(text: bytes) -> bool:
+    """Whether Django writes no fraction, and no character beyond ASCII or at its end, otherwise."""
+    return text.isascii() and b"." not in text and b"\x7f" not in text
 
 
 def _may_be_unreadable(json: bytes) -> bool:

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
+from operator import itemgetter
 from typing import Any
 
 from django.core.validators import MinValueValidator
@@ -22,6 +24,8 @@ from .clean import UNSAID, FieldsCleaner, integer_range, json_texts
 from .table import Row
 from .target import Target
 
+#: A point in time as the web has it: ISO 8601, in UTC.
+_UTC_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{3}(?:\d{3})?)?Z", re.ASCII)
 #: The values of a column, or None where one of them is not plain.
 Column = list[Any] | None
 #: Stands for the value of a record that is refused.
@@ -60,7 +64,7 @@ class ColumnsCleaner:
         ``UNSAID``. The numbers are those of the columns in which there is such, or a blank.
         """
         columns = [
-            self._column(name, plain, [row.get(source, MISSING) for row in rows])
+            self._column(name, plain, _values(rows, source))
             for name, source, plain in zip(self.names, sources, self._plain, strict=True)
         ]
         cleaned: list[Any] = list(zip(*columns, strict=True))
@@ -138,6 +142,13 @@ class _Odd(list[Any]):
     """A column cleaned value by value."""
 
 
+def _values(rows: Sequence[Mapping[str, Any]], source: str) -> list[Any]:
+    try:
+        return list(map(itemgetter(source), rows))
+    except KeyError:
+        return [row.get(source, MISSING) for row in rows]
+
+
 def _plain_column(field: Any, decimal: str, casefold: bool) -> Callable[[list[Any]], Column]:
     """A function that cleans a column of plain values at one go."""
     if isinstance(field, CurrencyField):
@@ -154,6 +165,8 @@ def _plain_column(field: Any, decimal: str, casefold: bool) -> Callable[[list[An
         return _decimals(field)
     if isinstance(field, models.IntegerField):
         return _integers(field, floors)
+    if isinstance(field, models.DateTimeField):
+        return _utc_times
     if isinstance(field, models.JSONField) and field.encoder is None:
         return json_texts
     return _none_is_plain
@@ -201,6 +214,15 @@ def _decimals(field: Any) -> Callable[[list[Any]], Column]:
             return None
 
     return clean
+
+
+def _utc_times(values: list[Any]) -> Column:
+    try:
+        if all(map(_UTC_TIME.fullmatch, values)):
+            return list(map(datetime.fromisoformat, values))
+    except (TypeError, ValueError):
+        pass
+    return None
 
 
 def _integers(field: Any, floors: list[int]) -> Callable[[list[Any]], Column]:

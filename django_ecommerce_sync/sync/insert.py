@@ -297,4 +297,7 @@ def _json_text(value: Any) -> str | None:
 
 
 def _time_text(zone: tzinfo | None, value: datetime | None) -> str | None:
-    return None if value is None else value.astimezone(zone).replace(tzinfo=None).isoformat(" ")
+    if value is None:
+        return None
+    local = value if value.tzinfo is zone else value.astimezone(zone)
+    return local.replace(tzinfo=None).isoformat(" ")

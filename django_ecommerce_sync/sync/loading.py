@@ -135,14 +135,15 @@ class Loader:
     def _sorted(
         self, rows: Sequence[NumberedRow], known: Sequence[Known], fresh: Sequence[Fresh | None]
     ) -> Load:
-        times = Counter(map(itemgetter(0), known))
+        ids = list(map(itemgetter(0), known))
+        times, are_plain = Counter(ids), _is_plain(ids)
         note, key = self._seen.note, self._key
         nothing: Fresh = ("", (None,) * len(self.names))
         loaded, rest = [], []
         for row, (external_id, digest), new in zip(rows, known, fresh, strict=True):
             is_odd = note(external_id) or times[external_id] > 1 or not digest
             lacks, values = new or nothing
-            if is_odd or values[key] is None or not _is_plain_id(external_id):
+            if is_odd or values[key] is None or not (are_plain or _is_plain([external_id])):
                 rest.append(row)
             else:
                 loaded.append((values[key], values, (external_id, digest, row[0], lacks)))
@@ -206,11 +207,13 @@ class _Filter:
         return bool(known)
 
 
-def _is_plain_id(external_id: str) -> bool:
-    """Whether a link's column keeps the id as it is."""
+def _is_plain(external_ids: Sequence[str]) -> bool:
+    """Whether a link's column keeps the ids as they are."""
+    whole = "".join(external_ids)
     return (
-        0 < len(external_id) <= _ID_LENGTH
-        and external_id.isascii()
-        and external_id.isprintable()
-        and "+" not in external_id
+        all(external_ids)
+        and max(map(len, external_ids)) <= _ID_LENGTH
+        and whole.isascii()
+        and whole.isprintable()
+        and "+" not in whole
     )

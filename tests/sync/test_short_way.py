@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 from django.forms.models import model_to_dict
 from hypothesis import HealthCheck, example, given
@@ -10,8 +12,9 @@ from hypothesis import strategies as st
 
 from django_ecommerce_sync.exceptions import RecordError
 from django_ecommerce_sync.feeds import Money, Stream
-from django_ecommerce_sync.models import Customer, Product, SyncChange, SyncIssue, SyncLink
-from django_ecommerce_sync.sync.columns import PlainRecords
+from django_ecommerce_sync.models import Customer, Order, Product, SyncChange, SyncIssue, SyncLink
+from django_ecommerce_sync.sync.clean import UNSAID, FieldsCleaner
+from django_ecommerce_sync.sync.columns import ColumnsCleaner, PlainRecords
 from django_ecommerce_sync.sync.match import Matcher
 from django_ecommerce_sync.sync.target import Target
 
@@ -110,6 +113,40 @@ def test_many_records_are_cleaned_as_each_is_alone(rows):
             assert values is None
         else:
             assert values == alone
+
+
+TIMES = [
+    "2026-02-28T08:30:00Z",
+    "2026-02-28T08:30:00.123Z",
+    "2026-02-28T08:30:00.123456Z",
+    "2026-02-28T08:30:00+02:00",
+    "2026-02-28T08:30:00",
+    "2026-02-28",
+    " 2026-02-28T08:30:00Z ",
+    "2026-02-30T08:30:00Z",
+    "2026-02-28T24:00:00Z",
+    "٢٠٢٦-02-28T08:30:00Z",
+    datetime(2026, 2, 28, tzinfo=UTC),
+    1772267400,
+    "",
+    None,
+]
+
+
+@examples(max_examples=60, deadline=None)
+@example(values=TIMES[:3])
+@given(values=st.lists(st.sampled_from(TIMES), min_size=1, max_size=4))
+def test_many_times_are_cleaned_as_each_is_alone(values):
+    cleaner = FieldsCleaner(Order, {"order_date": None})
+    columns = ColumnsCleaner(Order, cleaner, decimal=".", casefold=False)
+    rows = [{"when": value} for value in values]
+    for row, cleaned in zip(rows, columns.clean(rows, ["when"])[0], strict=True):
+        try:
+            alone = cleaner.clean({"order_date": row["when"]})
+        except RecordError:
+            assert cleaned is None
+        else:
+            assert cleaned == (alone.get("order_date", UNSAID),)
 
 
 def test_plain_rows_take_it(shop, monkeypatch):

@@ -106,7 +106,8 @@ def _count_strings(rows: list[dict[str, Any]]) -> int | None:
         members.extend(chain.from_iterable(lists))
         others = [member for member in members if type(member) is not str]
         count += len(members) - len(others)
-        if not all(-_HUGE < member < _HUGE for member in others if type(member) is int):
+        numbers = [member for member in others if type(member) is int]
+        if numbers and not -_HUGE < min(numbers) <= max(numbers) < _HUGE:
             return None
         dicts = [member for member in others if type(member) is dict]
         lists = [member for member in others if type(member) is list]
