@@ -17,6 +17,8 @@ class Settings:
     RUNNER: str = "auto"
     #: Rows in one transaction.
     BATCH_SIZE: int = 1000
+    #: Whether new rows are sent to MySQL as files where that can be (``LOAD DATA LOCAL``).
+    LOCAL_INFILE: bool = False
     #: ISO 4217 code for money whose feed names no currency.
     DEFAULT_CURRENCY: str = "USD"
     #: Seconds a worker may be silent before another one takes its run over.

@@ -11,6 +11,7 @@ from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ..conf import settings
+from ..sync.infile import may_send_files
 from .feeds import cron_complaint, feeds, plain_http
 from .messages import error, warning
 from .orders import orders
@@ -47,7 +48,9 @@ def check_deployment(**kwargs: Any) -> list[CheckMessage]:
 
 def check_database(*, databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
     """Whether MySQL and MariaDB can store every name there is (``check --database``)."""
-    found = (charset_complaint(connections[alias]) for alias in databases or ())
+    found: list[CheckMessage | None] = []
+    for alias in databases or ():
+        found += [charset_complaint(connections[alias]), infile_complaint(connections[alias])]
     return [message for message in found if message]
 
 
@@ -65,3 +68,14 @@ def charset_complaint(connection: BaseDatabaseWrapper) -> CheckMessage | None:
     )
     hint = "ALTER DATABASE … CHARACTER SET utf8mb4, and OPTIONS = {'charset': 'utf8mb4'}."
     return warning("002", message, hint)
+
+
+def infile_complaint(connection: BaseDatabaseWrapper) -> CheckMessage | None:
+    """Whether rows are to be sent as files, and the connection or its server does not do so."""
+    if not settings.LOCAL_INFILE or may_send_files(connection):
+        return None
+    message = f"ECOMMERCE_SYNC['LOCAL_INFILE'] does nothing for database '{connection.alias}'."
+    hint = (
+        "On MySQL: OPTIONS = {'local_infile': True}, and local_infile=1 in the server's settings."
+    )
+    return warning("010", message, hint)

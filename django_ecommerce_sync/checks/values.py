@@ -19,6 +19,7 @@ TYPES: Mapping[str, type] = {
     "FEEDS": Mapping,
     "RUNNER": str,
     "BATCH_SIZE": int,
+    "LOCAL_INFILE": bool,
     "DEFAULT_CURRENCY": str,
     "LEASE_SECONDS": int,
     "TASK_SECONDS": int,

@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, tzinfo
 from decimal import Decimal
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Self
 from weakref import WeakKeyDictionary
 
@@ -23,7 +23,7 @@ from ..models import CodeField, CurrencyField, EmailKeyField, KeyField, MoneyFie
 from .faults import PACKET_TOO_LARGE
 
 #: Between two values and between two rows, and in place of a NULL, while they are one text.
-_VALUE, _ROW, _NULL = "\x1f", "\x1e", "\x1d"
+VALUE, ROW, NULL = "\x1f", "\x1e", "\x1d"
 #: Stands for a text that is known only when the rows are sent; no cleaned text can have it.
 LATER = "\x1c"
 #: Characters of values in one statement; well below the smallest packet a server allows.
@@ -33,7 +33,7 @@ _SMALL = 250_000
 #: By the driver's connection, the largest packet its server takes.
 _PACKETS: WeakKeyDictionary[Any, int] = WeakKeyDictionary()
 #: Fields whose values the drivers take as they are; exact classes, for a subclass may convert.
-_PLAIN = frozenset(
+PLAIN = frozenset(
     {
         models.AutoField,
         models.BigAutoField,
@@ -94,10 +94,16 @@ class Insert:
         self.head = f"INSERT INTO {quote(model._meta.db_table)} ({columns}) VALUES "  # noqa: S608
         self._writers = [self._writer(fields[name]) for name in names]
         self._fixed = [_adapted(fields[n], value, connection) for n, value in constants.items()]
-        self._tail = "".join([f",{_literal(connection, value)}" for value in self._fixed])
         self._width = len(names) + len(constants)
         #: Rows as parameters, or as the text of some at a time.
         self._rows: list[Any] = []
+        #: Where the primary keys of the inserted rows begin, if that is all that was told of them.
+        self.first_pk: int | None = None
+
+    @cached_property
+    def _tail(self) -> str:
+        """The constants as the end of each row."""
+        return "".join([f",{literal(self.connection, value)}" for value in self._fixed])
 
     def add(self, rows: Sequence[Sequence[Any]]) -> Self:
         """More rows; nothing is sent yet."""
@@ -130,7 +136,7 @@ class Insert:
 
     def _filled(self, later: Sequence[str]) -> list[str]:
         """Rows that are texts, with what was known later."""
-        missing = iter(_escaped(self.connection, _ROW.join(later)).split(_ROW))
+        missing = iter(_escaped(self.connection, ROW.join(later)).split(ROW))
         filled = []
         for text in self._rows:
             first, *others = text.split(LATER)
@@ -166,17 +172,17 @@ class Insert:
         One call escapes thousands of texts put together with characters that cleaned text
         cannot have, at which they are put apart again.
         """
-        texts = _texts(rows)
+        texts = as_texts(rows)
         tail = f"{self._tail})"
         if texts is None:
-            literal = partial(_literal, self.connection)
-            for part in _parts([",".join(map(literal, row)) for row in rows]):
+            as_literal = partial(literal, self.connection)
+            for part in _parts([",".join(map(as_literal, row)) for row in rows]):
                 yield ",".join([f"({row}{tail}" for row in part])
             return
         for part in _parts(texts):
-            text = _escaped(self.connection, _ROW.join(part)).replace(_VALUE, "','")
-            text = "('" + text.replace(_ROW, f"'{tail},('") + "'" + tail
-            yield text.replace(f"'{_NULL}'", "NULL") if _NULL in text else text
+            text = _escaped(self.connection, ROW.join(part)).replace(VALUE, "','")
+            text = "('" + text.replace(ROW, f"'{tail},('") + "'" + tail
+            yield text.replace(f"'{NULL}'", "NULL") if NULL in text else text
 
     def _writer(self, field: Any) -> Callable[[Any], Any] | None:
         """As ``_adapter``, where texts that say the same are not made faster."""
@@ -206,10 +212,10 @@ def written(connection: BaseDatabaseWrapper, values: Sequence[Any]) -> str:
     """Values of one column as a MySQL statement has them, parted by commas."""
     if set(map(type, values)) == {int}:  # an index is of use to numbers only as such
         return ",".join(map(str, values))
-    texts = _texts([[value] for value in values])
+    texts = as_texts([[value] for value in values])
     if texts is None:
-        return ",".join([_literal(connection, value) for value in values])
-    return "'" + _escaped(connection, _ROW.join(texts)).replace(_ROW, "','") + "'"
+        return ",".join([literal(connection, value) for value in values])
+    return "'" + _escaped(connection, ROW.join(texts)).replace(ROW, "','") + "'"
 
 
 def _escaped(connection: BaseDatabaseWrapper, text: str) -> str:
@@ -218,7 +224,7 @@ def _escaped(connection: BaseDatabaseWrapper, text: str) -> str:
     return escaped.decode()
 
 
-def _literal(connection: BaseDatabaseWrapper, value: Any) -> str:
+def literal(connection: BaseDatabaseWrapper, value: Any) -> str:
     """A value as a MySQL statement has it."""
     if connection.vendor != "mysql" or type(value) is int or type(value) is Decimal:
         return str(value)
@@ -233,7 +239,7 @@ def _adapted(field: Any, value: Any, connection: BaseDatabaseWrapper) -> Any:
 
 def _adapter(field: Any, connection: BaseDatabaseWrapper) -> Callable[[Any], Any] | None:
     """How a value becomes a parameter; None where it is one already."""
-    if type(field) in _PLAIN:
+    if type(field) in PLAIN:
         return None
     adapt = partial(field.get_db_prep_save, connection=connection)
     if isinstance(field, models.JSONField):
@@ -253,22 +259,22 @@ def _parts(rows: Sequence[str]) -> Iterator[Sequence[str]]:
         yield rows[begun:]
 
 
-def _texts(rows: Sequence[Sequence[Any]]) -> list[str] | None:
+def as_texts(rows: Sequence[Sequence[Any]]) -> list[str] | None:
     """Each row as one text, or None where values are not all such that can be told apart."""
     nulls = 0
     try:
-        texts = list(map(_VALUE.join, rows))
+        texts = list(map(VALUE.join, rows))
     except TypeError:
         columns = list(zip(*rows, strict=True))
         nulls = sum(column.count(None) for column in columns)
         try:
-            texts = list(map(_VALUE.join, zip(*map(_as_texts, columns), strict=True)))
+            texts = list(map(VALUE.join, zip(*map(_as_texts, columns), strict=True)))
         except TypeError:
             return None
     width = len(rows[0]) - 1 if rows else 0
     whole = "".join(texts)
     marks = (len(rows) * width, 0, nulls)
-    return texts if tuple(map(whole.count, (_VALUE, _ROW, _NULL))) == marks else None
+    return texts if tuple(map(whole.count, (VALUE, ROW, NULL))) == marks else None
 
 
 def _as_texts(column: Sequence[Any]) -> Sequence[str]:
@@ -280,7 +286,7 @@ def _as_text(value: Any) -> str:
     if isinstance(value, str):
         return value
     if value is None:
-        return _NULL
+        return NULL
     if isinstance(value, int | Decimal):
         return str(int(value) if isinstance(value, bool) else value)
     raise TypeError

@@ -18,6 +18,7 @@ from ..models import SyncLink
 from .changes import Load
 from .clean import UNSAID
 from .columns import ColumnsCleaner
+from .infile import FileInsert, may_send_files
 from .insert import LATER
 from .ownership import Ownership
 from .reader import FeedRow, Known, NumberedRow, decoded
@@ -68,6 +69,8 @@ class Loader:
         self._currency = names.index("currency") if "currency" in names else None
         #: Whether the model wants to see the values once they are written out.
         self._are_looked_at = hasattr(target.model, "sync_warnings")
+        connection, model = target.connection, target.model
+        self.sends_files = may_send_files(connection) and FileInsert.suits(model, self.names)
         self._seen = _Filter()
         self._fresh: list[Fresh | None] = []
         self.refusals = 0
@@ -112,7 +115,7 @@ class Loader:
         if len(fresh) < len(rows):
             return
         load = self._sorted(rows, known, fresh)
-        insert = load.insert = self.target.insertion(self.names)
+        insert = load.insert = self.target.insertion(self.names, as_file=self.sends_files)
         yield load
         for begun in range(0, len(load.values), _SLICE):
             insert.add(load.values[begun : begun + _SLICE])
@@ -130,7 +133,7 @@ class Loader:
         )
         load.linked = [key for _, _, _, key in links]
         rows = [(external_id, LATER, digest, lacks) for external_id, digest, lacks, _ in links]
-        load.links = self.links.insertion(_LINK, self.place).add(rows)
+        load.links = self.links.insertion(_LINK, self.place, as_file=self.sends_files).add(rows)
 
     def _sorted(
         self, rows: Sequence[NumberedRow], known: Sequence[Known], fresh: Sequence[Fresh | None]

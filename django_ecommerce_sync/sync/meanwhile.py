@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import select
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -39,6 +40,13 @@ def meanwhile(
 
     def query(statement: bytes) -> None:
         driver.send_query(bytes(statement))
+        if statement.startswith(b"LOAD DATA"):  # to read the answer is to send the file
+            with ThreadPoolExecutor(1) as thread:
+                answer = thread.submit(driver.read_query_result)
+                while not answer.done() and work():
+                    pass
+            answer.result()
+            return
         try:
             if not (is_ahead() and poll.poll(_MOMENT)):
                 while not poll.poll(0) and work():

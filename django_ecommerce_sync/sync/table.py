@@ -15,6 +15,7 @@ from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.constants import OnConflict
 
+from .infile import FileInsert
 from .insert import Insert, written
 
 Row = dict[str, Any]
@@ -149,17 +150,29 @@ class Table:
 
         MariaDB tells them with the INSERT; others are asked, within the columns of ``scope``.
         """
-        found = insert.execute() or self.find((key, self.pk.attname), key, keys, **scope)
-        return {value: self.pk.to_python(pk) for value, pk in found}
+        names = (key, self.pk.attname)
+        found = dict(insert.execute())
+        if insert.first_pk:  # unless others insert at the same time, the rows stand in a row
+            found = dict(self.between(names, insert.first_pk, insert.first_pk + len(keys) - 1))
+        missing = [value for value in keys if value not in found]
+        found.update(self.find(names, key, missing, **scope))
+        return {value: self.pk.to_python(found[value]) for value in keys if value in found}
 
     def insertion(
-        self, names: Sequence[str], constants: Mapping[str, Any], *, key: str = ""
+        self,
+        names: Sequence[str],
+        constants: Mapping[str, Any],
+        *,
+        key: str = "",
+        as_file: bool = False,
     ) -> Insert:
         """An INSERT of rows that are still to come, given by the values of ``names``.
 
         ``constants`` are equal in all rows. With ``key`` the rows' keys and primary keys are told
-        by the databases that can.
+        by the databases that can. ``as_file`` sends the rows as a file.
         """
+        if as_file:
+            return FileInsert(self.connection, self.model, names, constants)
         returning = ""
         if key and self.connection.vendor == "mysql" and self._returns_rows():
             returning = f"RETURNING {self._column(key)}, {self._column(self.pk.attname)}"

@@ -133,11 +133,11 @@ class Target:
         """What a new row holds where the feed says nothing."""
         return defaults_of(self.table)
 
-    def insertion(self, names: Sequence[str]) -> Insert:
+    def insertion(self, names: Sequence[str], *, as_file: bool = False) -> Insert:
         """New rows, given by the values of ``names``; the other columns hold their defaults."""
         held = {**self.defaults(), **self.scope}
         constants = {name: value for name, value in held.items() if name not in names}
-        return self.table.insertion(names, constants, key=self.key)
+        return self.table.insertion(names, constants, key=self.key, as_file=as_file)
 
     def insert(self, insert: Insert, keys: Sequence[Any]) -> dict[Any, Any]:
         """Carry out such an insertion of rows with these keys; their primary keys by those."""
