@@ -273,7 +273,8 @@ def table_columns(model: type) -> tuple[dict[str, str], dict[str, object]]:
             automatic = getattr(field, "auto_now", False) or getattr(field, "auto_now_add", False)
             value = timezone.now() if automatic else field.get_default()
             value = field.get_db_prep_save(value, connection)
-            defaults[field.column] = value if isinstance(value, int | None) else str(value)
+            is_text = connection.vendor != "postgresql" and not isinstance(value, int | None)
+            defaults[field.column] = str(value) if is_text else value
     return columns, defaults
 
 
