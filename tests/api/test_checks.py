@@ -32,11 +32,14 @@ def sound(settings, monkeypatch):
     monkeypatch.setattr(jwt_settings, "SIGNING_KEY", "a-key-of-its-own-" * 3)
 
 
-def test_they_are_registered():
-    everyday = checks.registry.registry.get_checks()
-    assert check_api in everyday
-    assert check_api_deployment not in everyday
-    assert check_api_deployment in checks.registry.registry.get_checks(True)
+@pytest.mark.parametrize("deploy", [False, True])
+def test_they_are_registered(settings, deploy):
+    settings.ECOMMERCE_SYNC = {"API": {"PAGE_SIZE": 0}}
+    settings.CACHES = LOCAL
+    messages = checks.run_checks(tags=[checks.Tags.security], include_deployment_checks=deploy)
+    found = {message.id for message in messages}
+    assert "ecommerce_sync.E028" in found
+    assert ("ecommerce_sync.W004" in found) is deploy
 
 
 def test_the_defaults_are_sound(found, sound):
