@@ -128,6 +128,7 @@ class Insert:
                     self._check_size(sql)
                     cursor.execute(sql, None)
                     found += cursor.fetchall() if cursor.description else ()
+                    self.first_pk = self.first_pk or cursor.lastrowid
                 return found
             one = f"({', '.join(['%s'] * self._width)})"
             rows = self._completed(later) if later else self._rows

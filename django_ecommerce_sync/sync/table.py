@@ -148,12 +148,14 @@ class Table:
     ) -> dict[Any, Any]:
         """Insert rows whose column ``key`` holds ``keys``; their primary keys by those.
 
-        MariaDB tells them with the INSERT; others are asked, within the columns of ``scope``.
+        MariaDB tells them with the INSERT, MySQL where they begin; others are asked, within the
+        columns of ``scope``.
         """
         names = (key, self.pk.attname)
         found = dict(insert.execute())
-        if insert.first_pk:  # unless others insert at the same time, the rows stand in a row
-            found = dict(self.between(names, insert.first_pk, insert.first_pk + len(keys) - 1))
+        if insert.first_pk and not found:  # unless others insert, too, the rows stand in a row
+            last = insert.first_pk + len(keys) - 1
+            found = dict(self.between(names, insert.first_pk, last, **scope))
         missing = [value for value in keys if value not in found]
         found.update(self.find(names, key, missing, **scope))
         return {value: self.pk.to_python(found[value]) for value in keys if value in found}

@@ -95,3 +95,19 @@ def test_json_and_times_are_found_as_django_writes_them(made, attributes):
     table.insert_rows([row], {})
     found = Product.objects.get(attributes=attributes, updated_at=now)
     assert (found.sku, found.attributes) == ("B", attributes)
+
+
+@pytest.mark.skipif(connection.vendor != "mysql", reason="others do not tell where keys begin")
+def test_rows_of_others_between_new_ones_are_not_taken_for_them():
+    """A source's order 1001 is no other source's, though it may stand where ours was expected."""
+    table = Table(Order, connection)
+    template = Order.objects.create(source="theirs", order_id="1001")
+    row = table.select("id", [template.pk])[0] | {"source": "ours"}
+    del row["id"]
+    for keys, first_pk in ((["1001"], template.pk), (["1002", "1003"], None)):
+        insert = table.insertion(list(row), {})
+        insert.add([tuple((row | {"order_id": key}).values()) for key in keys])
+        insert.first_pk = first_pk
+        found = table.carry_out(insert, keys, "order_id", {"source": "ours"})
+        ours = Order.objects.filter(source="ours", order_id__in=keys)
+        assert found == dict(ours.values_list("order_id", "pk"))
