@@ -9,6 +9,8 @@ from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
+from .users import has_rights
+
 #: HTTP method → the right Django gives for it.
 RIGHTS = {
     "GET": "view",
@@ -28,7 +30,7 @@ class ModelPermissions(BasePermission):
         user: Any = request.user
         if user is None or not user.is_authenticated:
             return False
-        return bool(user.has_perms(view.required_permissions(request.method)))
+        return has_rights(user, view.required_permissions(request.method))
 
 
 def model_permission(model: type[Model], method: str) -> str:

@@ -90,13 +90,16 @@ class ApiToken(Token):
         token[_SESSION] = user.get_session_auth_hash()
         return token
 
-    def user(self) -> Any:
-        """The active user it was issued to; raises ``InvalidToken`` where there is none."""
+    def user(self, rights: Sequence[str] = ()) -> Any:
+        """The active user it was issued to; raises ``InvalidToken`` where there is none.
+
+        ``rights`` are those that will be asked about: they are read along with him.
+        """
         claim = self.get(jwt_settings.USER_ID_CLAIM)
         if isinstance(claim, bool) or not isinstance(claim, str | int):
             raise InvalidToken()
         try:
-            user = find_user(jwt_settings.USER_ID_FIELD, claim)
+            user = find_user(jwt_settings.USER_ID_FIELD, claim, rights)
         except (
             ObjectDoesNotExist,
             ValueError,

@@ -27,7 +27,7 @@ from ..filters import FieldFilter, OrderingFilter, SearchFilter
 from ..idempotency import idempotent
 from ..pagination import PagePagination, ResourcePagination
 from ..parsers import JSONParser
-from ..permissions import model_permission
+from ..permissions import RIGHTS, model_permission
 from ..preconditions import check_match, etag, is_known
 from ..problems import exception_handler
 from ..renderers import CSVRenderer, JSONLinesRenderer, JSONRenderer, ProblemRenderer
@@ -124,6 +124,12 @@ class ModelView(ApiView, viewsets.GenericViewSet[Row]):
     action_permissions: ClassVar[dict[str, list[str]]] = {}
     #: Whether one row has an entity tag, and If-Match and If-None-Match are heeded.
     has_etags: ClassVar[bool] = False
+
+    def usual_permissions(self) -> list[str]:
+        """What a request with this method needs as a rule, whoever it comes from."""
+        method = str(self.request.method)
+        model = cast(Any, self).queryset.model
+        return [model_permission(model, method)] if method in RIGHTS else []
 
     def required_permissions(self, method: str) -> list[str]:
         if self.action in self.action_permissions:

@@ -35,6 +35,7 @@ from ..serializers import (
     TransitionSerializer,
 )
 from ..serializers.bulk import BulkOrderSerializer
+from ..users import has_rights
 from .bulk import BulkView
 
 _VIEW = "ecommerce_sync.view_order"
@@ -112,7 +113,7 @@ class OrderView(BulkView[Order]):
     def _own(self) -> Customer | None:
         """The customer who asks; None for whoever may see the orders of all."""
         user: Any = self.request.user
-        return None if user.has_perm(_VIEW) else customer_of(user)
+        return None if has_rights(user, [_VIEW]) else customer_of(user)
 
     def perform_create(self, serializer: Any) -> None:
         with refusals():

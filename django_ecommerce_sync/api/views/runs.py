@@ -47,6 +47,7 @@ from ..serializers import (
 from ..serializers.bulk import SentRowSerializer
 from ..serializers.runs import requested_run, run_url
 from ..throttling import RefreshThrottle, RunThrottle
+from ..users import has_rights
 from .base import ApiView, ModelView
 
 RUN_SYNC = ["ecommerce_sync.run_sync"]
@@ -107,7 +108,7 @@ class SyncRunView(mixins.ListModelMixin, mixins.RetrieveModelMixin, ModelView[Sy
 
     def required_permissions(self, method: str) -> list[str]:
         required = super().required_permissions(method)
-        is_allowed = self.request.user.has_perms(required)
+        is_allowed = has_rights(self.request.user, required)
         return required if is_allowed or not self._is_senders else []
 
     @property
