@@ -8,15 +8,17 @@ does the work itself, as always.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
 import msgspec
-from django.db import models
+from django.conf import settings
+from django.db import connections, models
 from django.db.models import ExpressionWrapper, F, QuerySet
+from django.db.models.functions import Cast
 from django.utils import timezone
 from rest_framework import serializers
 from rest_framework.relations import PrimaryKeyRelatedField
@@ -25,21 +27,23 @@ from . import fields
 from .preconditions import tag
 from .prepared import PreparedQuery
 from .shaping import Shape
+from .walks import Place, walk
 
 Convert = Callable[[Any], Any]
 Row = tuple[Any, ...]
 
-#: What a list or an entity tag needs of every row; read behind the columns that are shown.
-TAIL = ("version", "updated_at", "pk")
 #: Values no query has in it otherwise.
-_PLACEHOLDERS: dict[type, Any] = {int: 2_071_723_357, str: "\x00 somebody's key"}
+_PLACEHOLDERS: dict[type, Any] = {
+    int: 2_071_723_357,
+    str: "\x00 somebody's key",
+    datetime: datetime(1871, 12, 26, 7, 1, 53, 40_961, tzinfo=UTC),
+}
 _AS_IT_IS: dict[type, tuple[type[models.Field[Any, Any]], ...]] = {
     serializers.IntegerField: (models.IntegerField, models.AutoField),
     serializers.CharField: (models.CharField, models.TextField),
     fields.KeyField: (models.CharField,),
     fields.CurrencyField: (models.CharField,),
 }
-_JSON = msgspec.json.Decoder()
 _TEXTS = msgspec.json.Decoder(list[str])
 
 
@@ -50,21 +54,32 @@ class Unwritable(Exception):
 class CompiledSerializer:
     """The columns a serializer shows, and how their values are written."""
 
-    def __init__(self, names: Sequence[str], columns: Sequence[str], converts: Sequence[Any]):
-        self.names = tuple(names)
+    def __init__(
+        self,
+        model: type[models.Model],
+        names: Sequence[str],
+        columns: Sequence[str],
+        converts: Sequence[Convert | None],
+    ) -> None:
+        self.model = model
         self.columns = tuple(columns)
         self.converts = [(place, each) for place, each in enumerate(converts) if each]
+        #: What its entity tag and its place in a walk need of a row, shown or not.
+        self.state = _state(model)
+        self.hidden = [each for each in dict.fromkeys(self.state) if each not in self.columns]
+        read = [*self.columns, *self.hidden]
+        self.places = {name: read.index(name) for name in self.state}
+        attributes = {f"column_{place}": name for place, name in enumerate(names)}
+        self.row_class: Any = msgspec.defstruct("Row", attributes, rename=attributes, gc=False)
         self._finders: dict[tuple[QuerySet[Any], str], PreparedQuery] = {}
 
     def select(self, queryset: QuerySet[Any]) -> QuerySet[Any, Row]:
-        """The queryset's rows as tuples of what is shown, with related keys and ``TAIL`` behind."""
-        columns = [self._column(queryset.model, name) for name in self.columns]
-        pointers = [
-            each.attname for each in queryset.model._meta.concrete_fields if each.is_relation
-        ]
-        return queryset.prefetch_related(None).values_list(*columns, *pointers, *TAIL)
+        """The queryset's rows as tuples: what is shown, and behind it what else is needed."""
+        as_text = _gives_text(connections[queryset.db])
+        columns = [self._column(name, as_text) for name in (*self.columns, *self.hidden)]
+        return queryset.prefetch_related(None).values_list(*columns)
 
-    def find(self, queryset: QuerySet[Any], field: str, value: Any) -> list[Row]:
+    def find(self, queryset: QuerySet[Any], field: str, value: Any) -> Sequence[Row]:
         """The row whose unique ``field`` has this value, or none; the SQL is made only once."""
         if isinstance(value, int) and value >= 2**63:
             return []
@@ -77,38 +92,95 @@ class CompiledSerializer:
             )
         return self._finders[key].rows(value)
 
-    def write(self, rows: Iterable[Row]) -> list[dict[str, Any]]:
+    def write(self, rows: Iterable[Row]) -> list[Any]:
         """The rows as ``encode`` takes them; raises ``Unwritable``."""
         columns: list[Any] = list(zip(*rows, strict=True))
         if not columns:
             return []
-        # What is read is in UTC as a rule, and so is what is shown.
-        in_utc = timezone.get_current_timezone_name() == "UTC"
         try:
-            for place, convert in self.converts:
-                if in_utc and convert is _moment:
-                    continue
+            for place, convert in self._converts():
                 columns[place] = [None if v is None else convert(v) for v in columns[place]]
         except (ValueError, RecursionError) as error:  # msgspec's errors are ValueErrors
             raise Unwritable from error
-        names = self.names
-        shown = zip(*columns[: len(names)], strict=True)
-        return [dict(zip(names, values, strict=True)) for values in shown]
+        return list(map(self.row_class, *columns[: len(self.columns)]))
 
     def tag(self, row: Row) -> str:
         """The entity tag of a row that ``select`` gave."""
-        version, _updated_at, pk = row[-len(TAIL) :]
-        return tag(pk, version, *row[len(self.names) : -len(TAIL)])
+        pk, version, _updated_at, *pointers = (row[self.places[name]] for name in self.state)
+        return tag(pk, version, *pointers)
 
-    def _column(self, model: type[models.Model], name: str) -> Any:
-        """The column; of a JSON column its text, which is decoded here."""
-        if isinstance(model._meta.get_field(name), models.JSONField):
+    def place(self, row: Row) -> Place:
+        """Where in a walk a row is that ``select`` gave."""
+        pk, _version, updated_at, *_pointers = (row[self.places[name]] for name in self.state)
+        return _moment(updated_at), pk
+
+    def _converts(self) -> Iterator[tuple[int, Convert]]:
+        """How values are written now: moments are shown in the request's time zone."""
+        in_utc = timezone.get_current_timezone_name() == "UTC"
+        for place, convert in self.converts:
+            yield place, _moment if in_utc and convert is _local_moment else convert
+
+    def _column(self, name: str, as_text: bool) -> Any:
+        """The column; of some its text, which costs less to read than to convert here."""
+        field = self.model._meta.get_field(name)
+        if isinstance(field, models.JSONField):
             return ExpressionWrapper(F(name), output_field=models.TextField())
+        if as_text and isinstance(field, models.DecimalField | models.DateTimeField):
+            return Cast(F(name), models.CharField())
         return name
 
 
+class CompiledList:
+    """The rows of a list as a compiled serializer reads them: a slice, or those after a place."""
+
+    def __init__(self, compiled: CompiledSerializer, queryset: QuerySet[Any]) -> None:
+        self.compiled = compiled
+        self.queryset = queryset
+
+    def __getitem__(self, wanted: slice) -> Sequence[Row]:
+        return list(self.compiled.select(self.queryset)[wanted])
+
+    def after(self, place: Place | None, number: int) -> Sequence[Row]:
+        """The next rows of a walk."""
+        return list(self.compiled.select(walk(self.queryset, place))[:number])
+
+
+class PreparedList(CompiledList):
+    """The same with SQL that is made once. Nothing of a request may be in the queryset."""
+
+    def __init__(self, compiled: CompiledSerializer, queryset: QuerySet[Any]) -> None:
+        super().__init__(compiled, queryset)
+        select, moment = compiled.select, _PLACEHOLDERS[datetime]
+        start, number, pk = (_PLACEHOLDERS[int] + each for each in range(3))
+        self._slice = PreparedQuery(
+            lambda start, number: select(queryset)[start : start + number], start, number
+        )
+        self._first = PreparedQuery(lambda number: select(walk(queryset, None))[:number], number)
+        self._after = PreparedQuery(
+            lambda moment, pk, number: select(walk(queryset, (moment, pk)))[:number],
+            moment,
+            pk,
+            number,
+        )
+
+    def __getitem__(self, wanted: slice) -> Sequence[Row]:
+        number = wanted.stop - wanted.start
+        return self._slice.rows(wanted.start, number) if number else []
+
+    def after(self, place: Place | None, number: int) -> Sequence[Row]:
+        return self._after.rows(*place, number) if place else self._first.rows(number)
+
+
+@lru_cache(maxsize=256)
+def prepared_list(
+    compiled: CompiledSerializer, queryset: QuerySet[Any], ordering: tuple[str, ...]
+) -> PreparedList:
+    """All rows of a view's own queryset in this order."""
+    return PreparedList(compiled, queryset.order_by(*ordering))
+
+
 def encode(rows: Any) -> msgspec.Raw:
-    """What ``write`` gave as JSON, letter by letter as our JSON renderer has it."""
+    """What ``write`` gave, a row or all of them, as JSON."""
     try:
         return msgspec.Raw(msgspec.json.encode(rows))
     except (ValueError, RecursionError, OverflowError) as error:
@@ -136,7 +208,23 @@ def compiled(serializer_class: type[Any], shape: Shape) -> CompiledSerializer | 
         names.append(field.field_name)
         columns.append(column.attname)
         converts.append(convert)
-    return CompiledSerializer(names, columns, converts)
+    return CompiledSerializer(serializer_class.Meta.model, names, columns, converts)
+
+
+def _state(model: type[Any]) -> tuple[str, ...]:
+    """The columns of what is stored of a row beside its values: its pk first, its pointers last."""
+    pointers = [each.attname for each in model._meta.concrete_fields if each.is_relation]
+    return (model._meta.pk.attname, "version", "updated_at", *pointers)
+
+
+def _gives_text(connection: Any) -> bool:
+    """Whether the database is to give amounts and moments as text.
+
+    MySQL sends nothing else, and its driver takes longer over them than over all the rest.
+    """
+    return bool(
+        connection.vendor == "mysql" and settings.USE_TZ and connection.timezone_name == "UTC"
+    )
 
 
 def _is_plain(serializer_class: type[Any]) -> bool:
@@ -166,10 +254,10 @@ def _convert(field: Any, column: Any) -> tuple[bool, Convert | None]:
     if kind is fields.MoneyField and column.decimal_places == 4 == field.decimal_places:
         return True, _amount(field.to_representation)
     if kind is fields.MomentField and not hasattr(field, "timezone"):
-        return True, _moment
+        return True, _local_moment
     if isinstance(column, models.JSONField) and column.decoder is None:
         if kind is fields.JSONField:
-            return True, _JSON.decode
+            return True, msgspec.Raw
         if kind is serializers.ListField and _is_shown_as_text(field.child):
             return True, _TEXTS.decode
     return False, None
@@ -182,7 +270,7 @@ def _is_shown_as_text(field: Any) -> bool:
 def _amount(write: Convert) -> Convert:
     """``write``, the field's own way, in short for the four decimals a column gives."""
 
-    def written(value: Decimal) -> str:
+    def written(value: Decimal | str) -> str:
         text = str(value)
         if text[-5:-4] != ".":
             return str(write(value))
@@ -193,5 +281,11 @@ def _amount(write: Convert) -> Convert:
     return written
 
 
-def _moment(value: datetime) -> datetime:
-    return timezone.localtime(value) if timezone.is_aware(value) else value
+def _moment(value: datetime | str) -> datetime:
+    """A moment as it was read; where as text, it is in UTC."""
+    return datetime.fromisoformat(f"{value}+00:00") if isinstance(value, str) else value
+
+
+def _local_moment(value: datetime | str) -> datetime:
+    moment = _moment(value)
+    return timezone.localtime(moment) if timezone.is_aware(moment) else moment

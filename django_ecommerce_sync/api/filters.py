@@ -93,6 +93,10 @@ class OrderingFilter(BaseFilterBackend):
     """``?ordering=-price,sku``: by the view's ``ordering_fields``; the id breaks ties."""
 
     def filter_queryset(self, request: Request, queryset: Any, view: Any) -> Any:
+        return queryset.order_by(*self.names(request, view))
+
+    def names(self, request: Request, view: Any) -> tuple[str, ...]:
+        """What is ordered by, as ``order_by`` takes it; raises ``InvalidQuery``."""
         names = listed(request.query_params, "ordering") or list(view.ordering)
         for name in names:
             if name.removeprefix("-") not in view.ordering_fields:
@@ -100,7 +104,7 @@ class OrderingFilter(BaseFilterBackend):
                 raise InvalidQuery("ordering", _("Lists can be ordered by: %s.") % allowed)
         if not {"id", "-id"} & set(names):
             names.append("-id" if names[-1].startswith("-") else "id")
-        return queryset.order_by(*dict.fromkeys(names))
+        return tuple(dict.fromkeys(names))
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
         # No default of the schema: clients would send it, and walks have an order of their own.

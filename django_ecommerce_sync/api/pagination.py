@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import binascii
-import json
 import re
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, NamedTuple, cast
 
 from django.core.cache import cache
 from django.core.exceptions import EmptyResultSet
-from django.core.paginator import Paginator
+from django.core.paginator import InvalidPage, Paginator
 from django.db.models import QuerySet
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
@@ -25,9 +21,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.utils.urls import replace_query_param
 
+from .compiled import CompiledList
 from .conf import api_settings
 from .fields import MAX_INTEGER
 from .problems import InvalidQuery
+from .walks import Place, as_cursor, as_place, walk
 
 #: From here on a count is worth keeping, and for how many seconds it is.
 MANY_ROWS = 10_000
@@ -61,30 +59,38 @@ class CountingPaginator(Paginator):  # type: ignore[type-arg]
 
     @cached_property
     def count(self) -> int:
-        if not isinstance(self.object_list, QuerySet):
+        queryset = _queryset(self.object_list)
+        if queryset is None:
             return len(self.object_list)
         try:
-            key = f"ecommerce_sync:count:{self._question()}"
+            key = f"ecommerce_sync:count:{_question(queryset)}"
         except EmptyResultSet:
             return 0
         with suppress(Exception):  # a cache that is down costs time, and no answer
             if (known := cache.get(key)) is not None:
                 return int(known)
-        counted: int = self.object_list.count()
+        counted: int = queryset.count()
         if counted >= MANY_ROWS:
             with suppress(Exception):
                 cache.set(key, counted, COUNT_LIFETIME)
         return counted
 
-    def _question(self) -> str:
-        """What is counted, as a key of the cache."""
-        queryset: Any = self.object_list
-        table = f"{queryset.db}:{queryset.model._meta.label_lower}"
-        query = queryset.query
-        if not query.where and query.distinct is False and not query.combinator:
-            return table
-        sql, parameters = query.sql_with_params()
-        return f"{table}:{sha256(repr((sql, parameters)).encode()).hexdigest()}"
+
+def _queryset(rows: Any) -> QuerySet[Any] | None:
+    """The queryset that rows are read from."""
+    if isinstance(rows, CompiledList):
+        return rows.queryset
+    return rows if isinstance(rows, QuerySet) else None
+
+
+def _question(queryset: Any) -> str:
+    """What is counted, as a key of the cache."""
+    table = f"{queryset.db}:{queryset.model._meta.label_lower}"
+    query = queryset.query
+    if not query.where and query.distinct is False and not query.combinator:
+        return table
+    sql, parameters = query.sql_with_params()
+    return f"{table}:{sha256(repr((sql, parameters)).encode()).hexdigest()}"
 
 
 class PagePagination(PageNumberPagination):
@@ -117,10 +123,10 @@ class PagePagination(PageNumberPagination):
     def paginate_queryset(
         self, queryset: Any, request: Request, view: Any = None
     ) -> list[Any] | None:
-        if self._with_count(request):
-            return super().paginate_queryset(queryset, request, view)
         self.request = request
         number, size = self.get_page_number(request, None), self.get_page_size(request)
+        if self._with_count(request):
+            return self._counted(self.django_paginator_class(queryset, size), number)
         start = (number - 1) * size
         rows = list(queryset[start : start + size + 1]) if number else []
         if not rows and number != 1:
@@ -128,6 +134,14 @@ class PagePagination(PageNumberPagination):
         page: Any = UncountedPage(rows[:size], number, len(rows) > size)
         self.page = page
         return rows[:size]
+
+    def _counted(self, paginator: Paginator[Any], number: int) -> list[Any]:
+        try:
+            page: Any = paginator.page(number)
+        except InvalidPage:
+            raise NotFound(_("There is no such page.")) from None
+        self.page = page
+        return list(page.object_list)
 
     def check(self, request: Request) -> None:
         """Raise for what would be wrong with a page, where a file has them all."""
@@ -186,8 +200,7 @@ class ResourcePagination(PagePagination):
 
     def check(self, request: Request) -> None:
         super().check(request)
-        if text := request.query_params.get("cursor"):
-            _decoded(text)
+        as_place(request.query_params.get("cursor", ""))
 
     def paginate_queryset(
         self, queryset: Any, request: Request, view: Any = None
@@ -201,15 +214,10 @@ class ResourcePagination(PagePagination):
                 raise InvalidQuery(other, detail, "not_with_cursor")
         self.request, self.walks = request, True
         size = self.get_page_size(request)
-        if text:
-            updated_at, pk = _decoded(text)
-            # As a range and an exception to it: MySQL finds the place in the index that way.
-            queryset = queryset.filter(updated_at__gte=updated_at)
-            queryset = queryset.exclude(updated_at=updated_at, pk__lte=pk)
-        rows = list(queryset.order_by("updated_at", "pk")[: size + 1])
+        rows = _next_rows(queryset, as_place(text), size + 1)
         if len(rows) > size:
-            self.walked_on = _encoded(*_place(rows[size - 1]))
-        return rows[:size]
+            self.walked_on = as_cursor(_place(queryset, rows[size - 1]))
+        return list(rows[:size])
 
     def get_paginated_response(self, data: Any) -> Response:
         if not self.walks:
@@ -252,24 +260,15 @@ def _answer(count: int | None, links: dict[str, str | None], rows: Any) -> Respo
     return Response(body, headers={"Link": header} if header else None)
 
 
-def _place(row: Any) -> tuple[datetime, int]:
-    """Where in the walk a row is, be it an object or a tuple of columns."""
-    return row[-2:] if isinstance(row, tuple) else (row.updated_at, row.pk)
+def _next_rows(rows: Any, place: Place | None, number: int) -> Sequence[Any]:
+    """The rows of a walk after ``place``."""
+    if isinstance(rows, CompiledList):
+        return rows.after(place, number)
+    return list(walk(rows, place)[:number])
 
 
-def _encoded(updated_at: datetime, pk: int) -> str:
-    place = json.dumps([updated_at.astimezone(UTC).isoformat(), pk])
-    return urlsafe_b64encode(place.encode()).decode().rstrip("=")
-
-
-def _decoded(text: str) -> tuple[datetime, int]:
-    try:
-        place = urlsafe_b64decode(f"{text}{'=' * (-len(text) % 4)}".encode("ascii"))
-        moment, pk = json.loads(place)
-        updated_at = datetime.fromisoformat(moment)
-        if updated_at.tzinfo is None or type(pk) is not int or not 0 <= pk < 2**63:
-            raise ValueError
-        return updated_at.astimezone(UTC), pk
-    except (ValueError, TypeError, OverflowError, RecursionError, binascii.Error):
-        detail = _("It is no place in this list; begin anew.")
-        raise InvalidQuery("cursor", detail, "invalid_cursor") from None
+def _place(rows: Any, row: Any) -> Place:
+    """Where in the walk one of the rows is."""
+    if isinstance(rows, CompiledList):
+        return rows.compiled.place(row)
+    return row.updated_at, row.pk

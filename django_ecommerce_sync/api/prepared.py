@@ -7,7 +7,9 @@ its SQL, and reads its rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -18,14 +20,16 @@ from django.db.models import QuerySet
 class _Statement(NamedTuple):
     sql: str
     parameters: tuple[Any, ...]
-    read: Callable[[Any], list[tuple[Any, ...]]]
+    placeholders: tuple[Any, ...]
+    read: Callable[[Any], Sequence[tuple[Any, ...]]]
 
 
 class PreparedQuery:
     """A queryset of tuples as a function of values.
 
     ``build`` makes it from ``placeholders``: values of the same types that occur nowhere else
-    in it. Values take their places as the database is to see them.
+    in it. Values take their places as the database is to see them, moments apart; they may
+    also be the bounds of a slice.
     """
 
     def __init__(self, build: Callable[..., QuerySet[Any, Any]], *placeholders: Any) -> None:
@@ -34,14 +38,15 @@ class PreparedQuery:
         self._model: Any = build(*placeholders).model
         self._statements: WeakKeyDictionary[Any, _Statement] = WeakKeyDictionary()
 
-    def rows(self, *values: Any) -> list[tuple[Any, ...]]:
+    def rows(self, *values: Any) -> Sequence[tuple[Any, ...]]:
         """The rows for these values, as iterating over the queryset would give them."""
         alias = router.db_for_read(self._model)
         connection = connections[alias]  # of this thread
         statement = self._statements.get(connection)
         if statement is None:
             statement = self._statements[connection] = self._statement(alias)
-        given = dict(zip(self.placeholders, values, strict=True))
+        adapted = (_adapted(each, connection) for each in values)
+        given = dict(zip(statement.placeholders, adapted, strict=True))
         parameters = [given.get(each, each) for each in statement.parameters]
         with connection.cursor() as cursor:
             cursor.execute(statement.sql, parameters)
@@ -49,11 +54,32 @@ class PreparedQuery:
 
     def _statement(self, alias: str) -> _Statement:
         compiler = self.build(*self.placeholders).query.get_compiler(using=alias)
+        placeholders = tuple(_adapted(each, compiler.connection) for each in self.placeholders)
         sql, parameters = compiler.as_sql()
+        sql, bounds = _without_bounds(sql, [p for p in placeholders if p not in parameters])
         converters = compiler.get_converters(column for column, *_rest in compiler.select)
 
-        def read(found: Any) -> list[tuple[Any, ...]]:
-            rows = compiler.apply_converters(found, converters) if converters else found
-            return [tuple(row) for row in rows]
+        def read(found: Any) -> Sequence[tuple[Any, ...]]:
+            if not converters:
+                return found  # type: ignore[no-any-return]
+            return [tuple(row) for row in compiler.apply_converters(found, converters)]
 
-        return _Statement(sql, tuple(parameters), read)
+        return _Statement(sql, (*parameters, *bounds), placeholders, read)
+
+
+def _adapted(value: Any, connection: Any) -> Any:
+    """A moment as the database takes it; anything else as it is."""
+    if isinstance(value, datetime):
+        return connection.ops.adapt_datetimefield_value(value)
+    return value
+
+
+def _without_bounds(sql: str, bounds: Sequence[int]) -> tuple[str, list[int]]:
+    """The SQL with parameters for the bounds of its slice, which Django writes into the text.
+
+    They come last in a query, as do their parameters.
+    """
+    if not bounds:
+        return sql, []
+    pattern = re.compile(rf"\b({'|'.join(map(str, bounds))})\b")
+    return pattern.sub("%s", sql), [int(found) for found in pattern.findall(sql)]

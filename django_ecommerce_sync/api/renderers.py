@@ -10,6 +10,8 @@ from rest_framework.renderers import JSONRenderer as BaseJSONRenderer
 
 #: Line and paragraph separator, which old JavaScript cannot have in a string.
 _SEPARATORS = (("\u2028".encode(), b"\\u2028"), ("\u2029".encode(), b"\\u2029"))
+#: To look for one byte takes far less than to look for three.
+_SEPARATORS_BEGIN = "\u2028".encode()[:1]
 
 
 class JSONRenderer(BaseJSONRenderer):
@@ -25,8 +27,9 @@ class JSONRenderer(BaseJSONRenderer):
         if not isinstance(rows, msgspec.Raw):
             return super().render(data, *args, **kwargs)
         body = msgspec.json.encode(data)
-        for separator, escaped in _SEPARATORS:
-            body = body.replace(separator, escaped)
+        if _SEPARATORS_BEGIN in body:
+            for separator, escaped in _SEPARATORS:
+                body = body.replace(separator, escaped)
         return body
 
 

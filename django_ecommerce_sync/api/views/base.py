@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from contextlib import suppress
 from functools import cached_property
 from typing import Any, ClassVar, TypeVar, cast
@@ -20,7 +20,14 @@ from rest_framework.settings import DEFAULTS, IMPORT_STRINGS, APISettings
 from rest_framework.views import APIView
 
 from ...models import SyncedModel
-from ..compiled import CompiledSerializer, Unwritable, compiled, encode
+from ..compiled import (
+    CompiledList,
+    CompiledSerializer,
+    Unwritable,
+    compiled,
+    encode,
+    prepared_list,
+)
 from ..conf import classes
 from ..exports import export
 from ..filters import FieldFilter, OrderingFilter, SearchFilter
@@ -234,9 +241,14 @@ class ResourceView(
         return export(rows, self.get_serializer(), format, f"{self.basename}s")
 
     def _list_compiled(self, compiled: CompiledSerializer) -> Response:
-        queryset = self.filter_queryset(self.get_queryset())
-        page = self.paginate_queryset(compiled.select(queryset))
-        return self.get_paginated_response(encode(compiled.write(cast(Any, page))))
+        page: Any = self.paginate_queryset(cast(Any, self._all_rows(compiled)))
+        return self.get_paginated_response(encode(compiled.write(page)))
+
+    def _all_rows(self, compiled: CompiledSerializer) -> CompiledList:
+        if self._is_the_same_for_all(_PAGING):
+            order = OrderingFilter().names(self.request, self)
+            return prepared_list(compiled, cast(Any, self).queryset, order)
+        return CompiledList(compiled, self.filter_queryset(self.get_queryset()))
 
     def _retrieve_compiled(self, request: Request, compiled: CompiledSerializer) -> Response:
         rows = self._rows(compiled)
@@ -253,17 +265,24 @@ class ResourceView(
     def _rows(self, compiled: CompiledSerializer) -> Sequence[Any]:
         """The row the address names, as ``compiled`` reads it, or none."""
         (lookup,) = self.lookup().items()
-        if self._is_the_same_for_all():
+        if self._is_the_same_for_all(_SHAPING):
             return compiled.find(cast(Any, self).queryset, *lookup)
         queryset = self.filter_queryset(self.get_queryset())
         return list(compiled.select(queryset.filter(lookup))[:1])
 
-    def _is_the_same_for_all(self) -> bool:
-        """Whether nothing but its key says whether a row is found."""
-        queryset_is_fixed = type(
-            self
-        ).get_queryset is ResourceView.get_queryset and "queryset" not in vars(self)
-        return queryset_is_fixed and self.request.query_params.keys() <= {"fields", "omit"}
+    def _is_the_same_for_all(self, harmless: Set[str]) -> bool:
+        """Whether the rows are the view's own, whoever asks and with whatever query.
+
+        ``harmless`` are parameters that do not choose among them.
+        """
+        ours, view = ResourceView, type(self)
+        return (
+            self.request.query_params.keys() <= harmless
+            and view.get_queryset is ours.get_queryset
+            and view.filter_queryset is ours.filter_queryset
+            and view.filter_backends is ours.filter_backends
+            and not vars(self).keys() & {"queryset", "filter_backends"}
+        )
 
     def _asks_about_rows(self) -> bool:
         """Whether a permission of the project wants to look at the row itself."""
@@ -308,5 +327,8 @@ class ResourceView(
         return str(self.request.build_absolute_uri(reverse(name, *args, **kwargs)))
 
 
+#: Query parameters that say what of the rows is shown, and which page of them.
+_SHAPING = frozenset({"fields", "omit"})
+_PAGING = _SHAPING | {"page", "page_size", "with_count", "cursor", "ordering", "format"}
 _READING = frozenset({"list", "retrieve"})
 _WRITING = frozenset({"update", "partial_update", "destroy", "transition"})
