@@ -23,9 +23,9 @@ from django.utils import timezone
 from rest_framework import serializers
 from rest_framework.relations import PrimaryKeyRelatedField
 
+from ..sync.prepared import PreparedQuery
 from . import fields
 from .preconditions import tag
-from .prepared import PreparedQuery
 from .shaping import Shape
 from .walks import Place, walk
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import copy
+from functools import lru_cache
 from typing import Any, Self, cast
 from uuid import uuid4
 
@@ -38,37 +39,51 @@ _SESSION = "session"
 _FAMILY = "family"
 
 
-class _Rotated:
+class _Backend:
     """The project's way to sign, which knows tokens signed with its former keys, too."""
 
-    def __init__(self, backend: Any, keys: Sequence[str]) -> None:
+    def __init__(self, backend: Any, former_keys: Sequence[str]) -> None:
         self._backend = backend
-        self._keys = keys
+        self._keys = tuple(former_keys)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._backend, name)
 
     def decode(self, token: Any, verify: bool = True) -> dict[str, Any]:
         """The claims; raises ``TokenBackendError`` where no key fits."""
-        for key in self._keys:
-            former = copy(self._backend)
-            former.prepared_signing_key = former._prepare_key(key)
-            try:
-                return cast(dict[str, Any], former.decode(token, verify=verify))
-            except TokenBackendExpiredToken:
-                raise
-            except TokenBackendError:
-                continue
-        return cast(dict[str, Any], self._backend.decode(token, verify=verify))
+        backend = self._backend
+        if not verify or backend.jwks_client:  # whoever publishes keys may withdraw one
+            return _decode(backend, self._keys, token, verify)
+        return {**_claims(backend, backend.get_verifying_key(token), self._keys, token)}
+
+
+def _decode(backend: Any, former_keys: Sequence[str], token: Any, verify: bool) -> dict[str, Any]:
+    for former_key in former_keys:
+        former = copy(backend)
+        former.prepared_signing_key = former._prepare_key(former_key)
+        try:
+            return cast(dict[str, Any], former.decode(token, verify=verify))
+        except TokenBackendExpiredToken:
+            raise
+        except TokenBackendError:
+            continue
+    return cast(dict[str, Any], backend.decode(token, verify=verify))
+
+
+@lru_cache(maxsize=1024)
+def _claims(backend: Any, key: Any, former_keys: Sequence[str], token: Any) -> dict[str, Any]:
+    """The claims of a token that these keys have signed, which stays so; refusals are not kept.
+
+    Whether it has expired by now is asked each time, by ``Token.verify``.
+    """
+    return _decode(backend, former_keys, token, True)
 
 
 class ApiToken(Token):
     """A token that names a user, and the password it was issued for."""
 
     def get_token_backend(self) -> Any:
-        backend: Any = super().get_token_backend()
-        former = api_settings.FORMER_SIGNING_KEYS
-        return _Rotated(backend, former) if former else backend
+        return _Backend(super().get_token_backend(), api_settings.FORMER_SIGNING_KEYS)
 
     @classmethod
     def read(cls, text: str | bytes) -> Self:

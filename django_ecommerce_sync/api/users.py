@@ -19,7 +19,7 @@ from django.core.exceptions import ObjectDoesNotExist
 from django.db import models
 from django.db.models import Exists, OuterRef
 
-from .prepared import PreparedQuery
+from ..sync.prepared import PreparedQuery
 
 #: Occurs in no query; small enough for every kind of integer key.
 _SOMEBODY = 2_071_723_357

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator
+from functools import cache
 
 from django.db import models
 from django.db.models import F, QuerySet, Value
@@ -17,6 +18,7 @@ from django.utils.crypto import salted_hmac
 
 from ..models import IssueState, SyncIssue
 from .changes import Changes
+from .prepared import PreparedQuery
 from .target import Target
 
 _SALT = "ecommerce_sync.arrivals"
@@ -42,7 +44,14 @@ def _digest(*parts: str) -> str:
 
 def anybody_waits() -> bool:
     """Whether there is anybody to tell of a new row."""
-    return SyncIssue.objects.filter(waits_for__gt="").exists()
+    return bool(_waiting().rows())
+
+
+@cache
+def _waiting() -> PreparedQuery:
+    return PreparedQuery(
+        lambda: SyncIssue.objects.filter(waits_for__gt="").order_by().values_list("pk")[:1]
+    )
 
 
 def announce_batch(target: Target, changes: Changes, how: str, *, feed: str, stream: str) -> None:

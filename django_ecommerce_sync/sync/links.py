@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import cache
 from typing import Any
@@ -16,7 +16,11 @@ from ..feeds import get_feed
 from ..models import SyncLink
 from .arrivals import announce_row
 from .continuity import forget
+from .prepared import PreparedQuery
 from .saving import is_own_write
+
+#: A feed and one of its streams.
+Document = tuple[str, str]
 
 
 def connect() -> None:
@@ -32,14 +36,15 @@ def forget_digest(
 ) -> None:
     """A row changed here: the next sync must compare it in full, for the feed may differ now."""
     if not created and _may_be_linked(sender) and not is_own_write(instance):
-        _forget(_links_of(instance))
+        _forget(_links_of(instance), _documents_of(instance))
 
 
 def forget_digests(model: type[models.Model], keys: Iterable[Any]) -> None:
     """Rows changed here in bulk, by primary key: the next sync must compare them in full."""
     ids = sorted(map(str, keys))
     if ids:
-        _forget(SyncLink.objects.filter(model=model._meta.label_lower, object_id__in=ids))
+        links = SyncLink.objects.filter(model=model._meta.label_lower, object_id__in=ids)
+        _forget(links, list(_documents(links)))
 
 
 def forget_others(model: type[models.Model], object_ids: Iterable[str], **place: str) -> None:
@@ -50,11 +55,11 @@ def forget_others(model: type[models.Model], object_ids: Iterable[str], **place:
     ids = sorted(object_ids)
     if ids:
         links = SyncLink.objects.filter(model=model._meta.label_lower, object_id__in=ids)
-        _forget(links.exclude(**place))
+        others = links.exclude(**place)
+        _forget(others, list(_documents(others)))
 
 
-def _forget(links: models.QuerySet[SyncLink]) -> None:
-    documents = _documents(links)
+def _forget(links: models.QuerySet[SyncLink], documents: Sequence[Document]) -> None:
     if documents:  # most rows that people write are known to no feed
         links.exclude(hash="").update(hash="")
     _forget_documents(documents)
@@ -73,25 +78,38 @@ def tell_who_waits(
 def drop_links(sender: type[models.Model], instance: models.Model, **kwargs: Any) -> None:
     """A row is gone: its links with it, so that the feed may bring it anew."""
     if _may_be_linked(sender) and not is_own_write(instance):
-        links = _links_of(instance)
-        documents = _documents(links)
+        documents = _documents_of(instance)
         _forget_documents(documents)
         if documents:
-            links.delete()
+            _links_of(instance).delete()
 
 
-def _documents(links: models.QuerySet[SyncLink]) -> list[tuple[str, str]]:
+def _documents(links: models.QuerySet[SyncLink]) -> models.QuerySet[SyncLink, Document]:
     """The feeds and streams the links are of."""
-    return list(links.values_list("feed", "stream").distinct())
+    return links.values_list("feed", "stream").distinct()
 
 
-def _forget_documents(documents: Iterable[tuple[str, str]]) -> None:
+def _documents_of(instance: models.Model) -> Sequence[Document]:
+    """The same for the links of one row, which every save asks for."""
+    return _of_row().rows(instance._meta.label_lower, str(instance.pk))
+
+
+def _forget_documents(documents: Iterable[Document]) -> None:
     for feed, stream in documents:
         forget(feed, stream)
 
 
 def _links_of(instance: models.Model) -> models.QuerySet[SyncLink]:
     return SyncLink.objects.filter(model=instance._meta.label_lower, object_id=str(instance.pk))
+
+
+@cache
+def _of_row() -> PreparedQuery:
+    return PreparedQuery(
+        lambda model, pk: _documents(SyncLink.objects.filter(model=model, object_id=pk)),
+        "\x00 some model",
+        "\x00 some key",
+    )
 
 
 def _may_be_linked(model: type[models.Model]) -> bool:

@@ -10,7 +10,11 @@ from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.core.cache import cache
 from django.db import connection
 from django.utils import timezone
+from jwt.exceptions import InvalidTokenError
+from rest_framework_simplejwt.exceptions import InvalidToken
+from rest_framework_simplejwt.state import token_backend
 from rest_framework_simplejwt.tokens import AccessToken as PlainAccessToken
+from rest_framework_simplejwt.utils import aware_utcnow
 
 from django_ecommerce_sync.api.tokens import AccessToken
 from django_ecommerce_sync.models import RevokedToken
@@ -361,9 +365,9 @@ def test_session_of_an_inactive_user_is_nobody(user, client):
 
 
 def test_s07_tokens_of_a_former_key_are_good_until_it_is_forgotten(pair, anonymous, settings):
-    backend = AccessToken().get_token_backend()
+    assert bearer(pair["access"]).get("/api/products/").status_code == 403
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(backend, "prepared_signing_key", b"the-key-after-the-change-" * 2)
+        patch.setattr(token_backend, "prepared_signing_key", b"the-key-after-the-change-" * 2)
         assert bearer(pair["access"]).get("/api/products/").status_code == 401
         settings.ECOMMERCE_SYNC = {"API": {"FORMER_SIGNING_KEYS": [settings.SECRET_KEY]}}
         assert bearer(pair["access"]).get("/api/products/").status_code == 403
@@ -371,3 +375,41 @@ def test_s07_tokens_of_a_former_key_are_good_until_it_is_forgotten(pair, anonymo
         settings.ECOMMERCE_SYNC = {}
         assert bearer(fresh["access"]).get("/api/products/").status_code == 403
         assert bearer(pair["access"]).get("/api/products/").status_code == 401
+
+
+def test_a_token_known_by_now_still_expires(user):
+    token = AccessToken.issue(user)
+    token.set_exp(lifetime=timedelta(seconds=100))
+    assert AccessToken.read(str(token)).user() == user
+    with pytest.MonkeyPatch.context() as patch:
+        later = aware_utcnow() + timedelta(seconds=101)
+        patch.setattr("rest_framework_simplejwt.tokens.aware_utcnow", lambda: later)
+        with pytest.raises(InvalidToken):
+            AccessToken.read(str(token))
+
+
+def test_the_claims_of_one_reading_are_not_those_of_another(user):
+    text = str(AccessToken.issue(user))
+    AccessToken.read(text)["user_id"] = "4711"
+    assert AccessToken.read(text).user() == user
+
+
+def test_signatures_are_looked_at_once(user, monkeypatch):
+    text = str(AccessToken.issue(user))
+    AccessToken.read(text)
+    monkeypatch.setattr("jwt.decode", None)
+    assert AccessToken.read(text).user() == user
+
+
+def test_keys_that_are_fetched_are_asked_each_time(user, monkeypatch):
+    """Whoever publishes keys may withdraw one at any time."""
+    text = str(AccessToken.issue(user))
+    AccessToken.read(text)
+    monkeypatch.setattr(token_backend, "jwks_client", object())
+    monkeypatch.setattr("jwt.decode", refuse)
+    with pytest.raises(InvalidToken):
+        AccessToken.read(text)
+
+
+def refuse(*args, **kwargs):
+    raise InvalidTokenError

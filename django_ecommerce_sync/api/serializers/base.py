@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from copy import copy, deepcopy
+from copy import deepcopy
 from functools import cache
 from typing import Any, ClassVar, TypeVar, cast
 
@@ -70,8 +70,11 @@ def _built_fields(serializer_class: type[Any]) -> dict[str, Any]:
 
 def _copy(field: Any) -> Any:
     """A field to be bound; those that have others below them are made anew."""
-    is_nested = isinstance(field, serializers.BaseSerializer) or hasattr(field, "child")
-    return deepcopy(field) if is_nested else copy(field)
+    if isinstance(field, serializers.BaseSerializer) or hasattr(field, "child"):
+        return deepcopy(field)
+    twin = object.__new__(type(field))  # as copy() does, which asks first how it is done
+    vars(twin).update(vars(field))
+    return twin
 
 
 class PinnedNameField(serializers.CharField):

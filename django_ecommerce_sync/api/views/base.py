@@ -55,8 +55,11 @@ class Negotiation(negotiation.DefaultContentNegotiation):
     settings = PRISTINE  # type: ignore[assignment]
 
     def select_renderer(self, request: Request, renderers: Any, format_suffix: Any = None) -> Any:
-        if request.query_params.get("format") == "":  # as bad as any other that there is not
+        format = request.query_params.get("format")
+        if format == "":  # as bad as any other that there is not
             raise Http404
+        if format is format_suffix is None and request.headers.get("Accept", "*/*") == "*/*":
+            return renderers[0], renderers[0].media_type  # as most clients would have it
         return super().select_renderer(request, renderers, format_suffix)
 
 

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
-from django.db import connections, router
+from django.db import connections
 from django.db.models import QuerySet
 
 
@@ -35,12 +35,12 @@ class PreparedQuery:
     def __init__(self, build: Callable[..., QuerySet[Any, Any]], *placeholders: Any) -> None:
         self.build = build
         self.placeholders = placeholders
-        self._model: Any = build(*placeholders).model
+        self._sample = build(*placeholders)
         self._statements: WeakKeyDictionary[Any, _Statement] = WeakKeyDictionary()
 
     def rows(self, *values: Any) -> Sequence[tuple[Any, ...]]:
         """The rows for these values, as iterating over the queryset would give them."""
-        alias = router.db_for_read(self._model)
+        alias = self._sample.db
         connection = connections[alias]  # of this thread
         statement = self._statements.get(connection)
         if statement is None:
