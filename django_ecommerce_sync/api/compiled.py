@@ -9,7 +9,7 @@ does the work itself, as always.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
@@ -23,7 +23,7 @@ from django.utils import timezone
 from rest_framework import serializers
 from rest_framework.relations import PrimaryKeyRelatedField
 
-from ..sync.prepared import PreparedQuery
+from ..sync.prepared import PLACEHOLDERS, PreparedQuery
 from . import fields
 from .preconditions import tag
 from .shaping import Shape
@@ -32,12 +32,6 @@ from .walks import Place, walk
 Convert = Callable[[Any], Any]
 Row = tuple[Any, ...]
 
-#: Values no query has in it otherwise.
-_PLACEHOLDERS: dict[type, Any] = {
-    int: 2_071_723_357,
-    str: "\x00 somebody's key",
-    datetime: datetime(1871, 12, 26, 7, 1, 53, 40_961, tzinfo=UTC),
-}
 _AS_IT_IS: dict[type, tuple[type[models.Field[Any, Any]], ...]] = {
     serializers.IntegerField: (models.IntegerField, models.AutoField),
     serializers.CharField: (models.CharField, models.TextField),
@@ -85,7 +79,7 @@ class CompiledSerializer:
             return []
         key = (queryset, field)  # each view has one queryset
         if key not in self._finders:
-            placeholder = _PLACEHOLDERS[type(value)]
+            placeholder = PLACEHOLDERS[type(value)]
             self._finders[key] = PreparedQuery(
                 lambda wanted: self.select(queryset.filter(**{field: wanted}).order_by()),
                 placeholder,
@@ -150,8 +144,8 @@ class PreparedList(CompiledList):
 
     def __init__(self, compiled: CompiledSerializer, queryset: QuerySet[Any]) -> None:
         super().__init__(compiled, queryset)
-        select, moment = compiled.select, _PLACEHOLDERS[datetime]
-        start, number, pk = (_PLACEHOLDERS[int] + each for each in range(3))
+        select, moment = compiled.select, PLACEHOLDERS[datetime]
+        start, number, pk = (PLACEHOLDERS[int] + each for each in range(3))
         self._slice = PreparedQuery(
             lambda start, number: select(queryset)[start : start + number], start, number
         )

@@ -19,10 +19,8 @@ from django.core.exceptions import ObjectDoesNotExist
 from django.db import models
 from django.db.models import Exists, OuterRef
 
-from ..sync.prepared import PreparedQuery
+from ..sync.prepared import PLACEHOLDERS, PreparedQuery
 
-#: Occurs in no query; small enough for every kind of integer key.
-_SOMEBODY = 2_071_723_357
 _MODEL_BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 
@@ -92,7 +90,7 @@ def _users(
         users = model._default_manager.filter(**{field: value})
         return users.annotate(**found).values_list(*names, *found)
 
-    return PreparedQuery(query, _SOMEBODY)
+    return PreparedQuery(query, PLACEHOLDERS[int])
 
 
 def _exist(model: type[Any], rights: Sequence[str]) -> Iterator[Exists]:

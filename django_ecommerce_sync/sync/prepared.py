@@ -9,12 +9,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 from django.db import connections
 from django.db.models import QuerySet
+
+#: Values no query has in it otherwise; the number is small enough for every integer column.
+PLACEHOLDERS: dict[type, Any] = {
+    int: 2_071_723_357,
+    str: "\x00 somebody's key",
+    datetime: datetime(1871, 12, 26, 7, 1, 53, 40_961, tzinfo=UTC),
+}
 
 
 class _Statement(NamedTuple):
@@ -65,6 +73,29 @@ class PreparedQuery:
             return [tuple(row) for row in compiler.apply_converters(found, converters)]
 
         return _Statement(sql, (*parameters, *bounds), placeholders, read)
+
+
+class PreparedObjects(PreparedQuery):
+    """The same for a queryset of whole objects."""
+
+    def __init__(self, build: Callable[..., QuerySet[Any]], *placeholders: Any) -> None:
+        self.model: Any = build(*placeholders).model
+        self.names = [each.attname for each in self.model._meta.concrete_fields]
+        super().__init__(lambda *values: build(*values).values_list(*self.names), *placeholders)
+
+    def objects(self, *values: Any) -> list[Any]:
+        """The objects for these values."""
+        alias = self._sample.db
+        return [self.model.from_db(alias, self.names, row) for row in self.rows(*values)]
+
+
+@lru_cache(maxsize=256)
+def for_update(queryset: QuerySet[Any], field: str, placeholder: Any) -> PreparedObjects:
+    """The object whose unique ``field`` has the value, locked."""
+    return PreparedObjects(
+        lambda value: queryset.filter(**{field: value}).order_by().select_for_update(),
+        placeholder,
+    )
 
 
 def _adapted(value: Any, connection: Any) -> Any:

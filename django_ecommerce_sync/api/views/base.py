@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence, Set
 from contextlib import suppress
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, ClassVar, TypeVar, cast
 from uuid import uuid4
 
 from django.db import models, transaction
 from django.http import Http404
-from django.urls import reverse
+from django.urls import get_script_prefix, get_urlconf, reverse
+from django.utils.translation import get_language
 from rest_framework import mixins, negotiation, viewsets
 from rest_framework.permissions import AllowAny, BasePermission
 from rest_framework.request import Request
@@ -20,6 +21,7 @@ from rest_framework.settings import DEFAULTS, IMPORT_STRINGS, APISettings
 from rest_framework.views import APIView
 
 from ...models import SyncedModel
+from ...sync.prepared import PLACEHOLDERS, for_update
 from ..compiled import (
     CompiledList,
     CompiledSerializer,
@@ -30,6 +32,7 @@ from ..compiled import (
 )
 from ..conf import classes
 from ..exports import export
+from ..fields import MAX_INTEGER
 from ..filters import FieldFilter, OrderingFilter, SearchFilter
 from ..idempotency import idempotent
 from ..pagination import PagePagination, ResourcePagination
@@ -202,10 +205,23 @@ class ResourceView(
         return queryset.select_for_update() if self.action in _WRITING else queryset
 
     def get_object(self) -> Synced:
-        row = super().get_object()
-        if self.action in _WRITING:  # the row is locked: nobody changes it after this look
-            check_match(self.request, etag(row))
+        if self.action not in _WRITING:
+            return super().get_object()
+        # The row is locked: nobody changes it after this look.
+        row = self._locked_row() if self._is_the_same_for_all(_NOTHING) else super().get_object()
+        check_match(self.request, etag(row))
         return row
+
+    def _locked_row(self) -> Synced:
+        ((field, value),) = self.lookup().items()
+        if isinstance(value, int) and value > MAX_INTEGER:
+            raise Http404
+        found = for_update(cast(Any, self).queryset, field, PLACEHOLDERS[type(value)])
+        rows = found.objects(value)
+        if not rows:
+            raise Http404
+        self.check_object_permissions(self.request, rows[0])
+        return cast(Synced, rows[0])
 
     @idempotent
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -322,7 +338,10 @@ class ResourceView(
 
     def location(self, row: Synced) -> dict[str, str]:
         """The header with a new row's own address."""
-        return {"Location": self.reverse_action("detail", args=[row.pk])}
+        name = f"ecommerce_sync:{self.basename}-detail"
+        pattern = _pattern(name, get_urlconf(), get_script_prefix(), get_language())
+        address = pattern.replace(_ANY, str(row.pk))
+        return {"Location": str(self.request.build_absolute_uri(address))}
 
     def reverse_action(self, url_name: str, *args: Any, **kwargs: Any) -> str:
         """The absolute address of one of this view's routes."""
@@ -335,3 +354,15 @@ _SHAPING = frozenset({"fields", "omit"})
 _PAGING = _SHAPING | {"page", "page_size", "with_count", "cursor", "ordering", "format"}
 _READING = frozenset({"list", "retrieve"})
 _WRITING = frozenset({"update", "partial_update", "destroy", "transition"})
+_NOTHING: frozenset[str] = frozenset()
+#: In the address of a row, where its key is to stand.
+_ANY = str(PLACEHOLDERS[int])
+
+
+@lru_cache(maxsize=256)
+def _pattern(name: str, *circumstances: Any) -> str:
+    """The address of any row; to find it takes longer than to read one.
+
+    ``circumstances`` are what it depends on besides: URLconf, prefix, language.
+    """
+    return reverse(name, args=[_ANY])
