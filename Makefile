@@ -40,6 +40,7 @@ bench: $(VENV)/.test
 	@$(BIN)/python benchmarks/syncing.py $(ARGS)
 	@$(BIN)/python benchmarks/shapes.py $(ARGS)
 	@$(BIN)/python benchmarks/duplicates.py --rows 20000
+	@$(BIN)/python benchmarks/serving.py --seconds 0.3 $(ARGS)
 
 openapi: $(VENV)/.test
 	@$(BIN)/python -m tests.openapi

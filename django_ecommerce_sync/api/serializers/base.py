@@ -69,11 +69,14 @@ def _built_fields(serializer_class: type[Any]) -> dict[str, Any]:
 
 
 def _copy(field: Any) -> Any:
-    """A field to be bound; those that have others below them are made anew."""
-    if isinstance(field, serializers.BaseSerializer) or hasattr(field, "child"):
+    """A field to be bound, with what is below it; serializers are made anew."""
+    if isinstance(field, serializers.BaseSerializer):
         return deepcopy(field)
     twin = object.__new__(type(field))  # as copy() does, which asks first how it is done
     vars(twin).update(vars(field))
+    if hasattr(twin, "child"):
+        twin.child = _copy(twin.child)
+        twin.child.parent = twin
     return twin
 
 
