@@ -242,6 +242,8 @@ def test_permissions_that_look_at_rows_are_asked(client, rows, settings, used):
     settings.ECOMMERCE_SYNC = {"API": {"PERMISSION_CLASSES": [Nobodys]}}
     pk = Product.objects.first().pk
     assert client.get(f"/api/products/{pk}/").status_code == 403
+    assert client.patch(f"/api/products/{pk}/", {"price": "1"}).status_code == 403
+    assert client.delete(f"/api/products/{pk}/").status_code == 403
     assert not used
 
 
