@@ -55,7 +55,7 @@ def main() -> int:
         results = [
             {"case": case, "run": run, **result}
             for run in range(options.runs)
-            for case in CASES
+            for case in options.only
             for result in in_process(case, folder, database, options)
         ]
     if options.csv:
@@ -63,7 +63,7 @@ def main() -> int:
             writer = csv.DictWriter(file, results[0])
             writer.writeheader()
             writer.writerows(results)
-    print_table(results)
+    print_table(results, options.only)
     return 0
 
 
@@ -73,6 +73,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--slow", type=int, default=500, help="records for the loops")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--database", default="", help="a DATABASE_URL; SQLite by default")
+    parser.add_argument("--only", nargs="+", choices=CASES, default=CASES, metavar="CASE")
     parser.add_argument("--csv", help="where to write every measurement")
     parser.add_argument("--child", nargs=4, help=argparse.SUPPRESS)
     return parser.parse_args()
@@ -273,13 +274,13 @@ def check(case: str, rows: int) -> None:
         raise SystemExit(f"{case}: {found} rows; expected {expected}")
 
 
-def print_table(results: Sequence[dict[str, object]]) -> None:
+def print_table(results: Sequence[dict[str, object]], cases: Sequence[str]) -> None:
     """The medians of each case: records a second, as multiples of what it stands beside, and our
     processor time for a record."""
     rates, work = (medians(results, name) for name in ("rows_per_second", "cpu_us_per_row"))
     print(f"{'records':18}" + "".join(f"{scenario:>28}" for scenario in SCENARIOS) + "   beside")
-    for case in CASES:
-        other = AGAINST.get(case, "")
+    for case in cases:
+        other = AGAINST[case] if AGAINST.get(case) in cases else ""
         cells = []
         for scenario in SCENARIOS:
             rate = rates[case, scenario]
@@ -296,7 +297,7 @@ def medians(results: Sequence[dict[str, object]], name: str) -> dict[tuple[str, 
             for one in results
             if (one["case"], one["scenario"]) == (case, scenario)
         )
-        for case in CASES
+        for case in {one["case"] for one in results}
         for scenario in SCENARIOS
     }
 

@@ -62,10 +62,13 @@ class Reader:
 
     def _known_at_once(self, rows: Sequence[FeedRow]) -> list[Known] | None:
         """The same where all rows are written in one way and none is odd, else None."""
-        encodings = {row[2] if type(row) is tuple else None for row in rows}
-        encoding = encodings.pop() if len(encodings) == 1 else None
-        if encoding is None:
+        if not all(type(row) is tuple for row in rows):
             return None
+        # Mostly it is one object: to hash it for each row would cost as much as to find the id.
+        encodings = set({id(row[2]): row[2] for row in rows}.values())  # type: ignore[index]
+        if len(encodings) != 1:
+            return None
+        (encoding,) = encodings
         contents = [row[0] for row in rows]  # type: ignore[index]
         try:
             ids = self._find(encoding, contents)

@@ -1,15 +1,18 @@
+import pickle
 import tracemalloc
 from contextlib import suppress
+from xml.etree import ElementTree
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from django_ecommerce_sync.exceptions import FeedError
 from django_ecommerce_sync.feeds import XML, XMLFeed
+from django_ecommerce_sync.feeds.formats import tags
 from django_ecommerce_sync.feeds.formats.xml import _HEAD, _PIECE
 
-from .reading import found, parse
+from .reading import codes, found, parse
 
 
 def failure(content):
@@ -187,3 +190,198 @@ def test_the_last_rows_are_there_however_late_the_parser_is():
     name = "x" * (2 * _PIECE)
     content = f"<feed><item sku='a'/><item name='{name}' sku='b'/></feed>".encode()
     assert [row["@sku"] for row in parse(XML(), content).rows] == ["a", "b"]
+
+
+# -- rows as they stand ----------------------------------------------------------------------
+
+#: What stands between tags and may look like some.
+DECOYS = [
+    "<![CDATA[</item><item>]]>",
+    "<![CDATA[<a>]] > ]]]>",
+    "<!-- <item> - -->",
+    "<!--<![CDATA[<a>-->",
+    "<?php <item/> ?>",
+    "text",
+    "]] &gt; &amp;lt; &#65;&quot;",
+    " \r\n",
+    "\N{NO-BREAK SPACE}",
+]
+STARTS = [
+    "item",
+    "item a='/>'",
+    'item b="</i>\'"'.replace("</i>", ">"),
+    "g:item",
+    "items",
+    "a",
+    "b",
+]
+
+
+def _tree(children):
+    return st.builds(
+        lambda start, parts: (
+            f"<{start}/>" if parts is None else f"<{start}>{''.join(parts)}</{start.split()[0]}>"
+        ),
+        st.sampled_from(STARTS),
+        st.none() | st.lists(children | st.sampled_from(DECOYS), max_size=4),
+    )
+
+
+TREES = st.recursive(_tree(st.sampled_from(["<sku>1</sku>", "<b>2</b>"])), _tree, max_leaves=12)
+
+
+def expected(content, name="item"):
+    """What the standard library makes of the records of a document."""
+
+    def local(tag):
+        return tag.rpartition("}")[2]
+
+    def value(element):
+        node = {f"@{local(name)}": text for name, text in element.attrib.items()}
+        children = [(local(child.tag), value(child)) for child in element]
+        for name in dict.fromkeys(name for name, _ in children):
+            same = [found for other, found in children if other == name]
+            node[name] = same if len(same) > 1 else same[0]
+        text = "".join([element.text or "", *(child.tail or "" for child in element)]).strip()
+        return {**node, **({"#text": text} if text else {})} if node else text
+
+    def records(element):
+        if local(element.tag) != name:
+            return [row for child in element for row in records(child)]
+        row = value(element)
+        return [row if isinstance(row, dict) else {"#text": row} if row else {}]
+
+    return records(ElementTree.fromstring(content))
+
+
+@settings(max_examples=400, derandomize=True, deadline=None)
+@given(st.lists(TREES | st.sampled_from(DECOYS), max_size=6), st.integers(1, 200))
+def test_what_looks_like_a_tag_is_none(parts, size):
+    content = f"<r xmlns:g='urn:g'>{''.join(parts)}</r>".encode()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("django_ecommerce_sync.feeds.formats.xml._PIECE", size)
+        rows = list(parse(XML(), content, records="item").rows.raw())
+    payloads = [row[2].decode([row])[0] for row in rows]
+    assert payloads == expected(content)
+
+
+def raw(content, **stream):
+    return list(parse(XML(), content, **stream).rows.raw())
+
+
+def test_rows_are_their_bytes():
+    content = b"<r> <item><a>1</a></item>\n<item b='2'/><x/><item><![CDATA[</item>]]></item ></r>"
+    assert [row[0] for row in raw(content)] == [
+        b"<item><a>1</a></item>",
+        b"<item b='2'/>",
+        b"<item><![CDATA[</item>]]></item >",
+    ]
+
+
+def test_bytes_mean_what_they_do_in_their_encoding():
+    for encoding in ("iso-8859-1", "windows-1251"):
+        head = f'<?xml version="1.0" encoding="{encoding}"?>'.encode()
+        (row,) = raw(head + b"<r><item><n>\xe0</n></item></r>")
+        assert row[2].context == encoding.encode()
+        assert row[2].decode([row]) == [{"n": b"\xe0".decode(encoding)}]
+        (row,) = raw(head + b"<r><item n='\xe0'/></r>")
+        assert row[2].decode([row]) == [{"@n": b"\xe0".decode(encoding)}]
+    assert raw("<r><item>é</item></r>".encode("utf-16"))[0][0] == "<item>é</item>".encode()
+
+
+def test_a_record_in_the_namespaces_around_it():
+    content = b"""<r xmlns="urn:d" xmlns:g="urn:g"><group xmlns:h='urn:"h"' n=" xmlns:i='j' ">
+      <h:item g:a="1"><h:b c="2"/></h:item></group><g:item g:a="3"/></r>"""
+    rows = raw(content)
+    assert [row[2].head for row in rows] == [
+        b"""<r xmlns="urn:d" xmlns:g="urn:g" xmlns:h='urn:"h"'>""",
+        b"""<r xmlns="urn:d" xmlns:g="urn:g">""",
+    ]
+    assert codes(row[2].decode([row])[0] for row in rows) == [
+        {"@a": "1", "b": {"@c": "2"}},
+        {"@a": "3"},
+    ]
+    assert pickle.loads(pickle.dumps(rows)) == rows
+
+
+@pytest.mark.parametrize("leaf", ["<b/>", "<b>1</b>", "<b c='>'>1</b>", "<b c='1'/>"])
+def test_many_elements_are_not_deep(leaf):
+    # The record and what it is in take two of the levels.
+    nested = "<a>" * 27 + leaf + "</a>" * 27
+    content = f"<r><item>{leaf * 100}{nested}</item><item/></r>"
+    assert len(found(XML(), content.encode())) == 2
+    assert failure(content.replace(nested, f"<a>{nested}</a>").encode()).code == "too_deep"
+
+
+def test_records_with_many_elements_are_split_at_once(monkeypatch):
+    monkeypatch.delattr(tags, "_end_of_one")
+    record = f"<item>{'<b>1</b>' * 100}<c d='2'>3</c></item>"
+    assert len(raw(f"<r>{record * 3}</r>".encode())) == 3
+
+
+def test_odd_records_are_not_all_looked_at_for_each(monkeypatch):
+    looks = []
+    look = tags._ends_of_many
+    monkeypatch.setattr(tags, "_ends_of_many", lambda *args: looks.append(1) or look(*args))
+    assert len(raw(b"<r>" + b"<item/>" * 1000 + b"</r>")) == 1000
+    assert len(looks) == 2  # when they are counted, and when they are read
+
+
+@pytest.mark.parametrize(
+    ("record", "name", "value"),
+    [
+        ("<item><sku> 1 </sku></item>", "sku", "1"),
+        ("<item><a>2</a>\n<g:sku>1</g:sku><g:skus>3</g:skus></item>", "sku", "1"),
+        ("<item><sku>a&amp;b</sku></item>", "sku", "a&b"),
+        ("<item><sku><![CDATA[1]]></sku></item>", "sku", "1"),
+        ("<item><a><sku>2</sku></a><sku>1</sku></item>", "sku", "1"),
+        ("<item><a b='>'/><sku>1</sku></item>", "sku", "1"),
+        ("<item><sku>é</sku></item>", "sku", "é"),
+        ("<item a=' sku=\"2\" >' sku='1'/>", "@sku", "1"),
+        ("<item sku='a&amp;b'><sku>2</sku></item>", "@sku", "a&b"),
+    ],
+)
+def test_an_id_is_found_in_a_row(record, name, value):
+    (row,) = raw(f"<r xmlns:g='urn:g'>{record}</r>".encode())
+    assert row[2].finder(name)([row[0]]) == [value]
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        "<item><sku>1</sku><sku>2</sku></item>",
+        "<item><sku>a&amp;b</sku><sku>2</sku></item>",
+        "<item><sku/><sku>2</sku></item>",
+        "<item><sku>1</sku><g:sku >2</g:sku></item>",
+        "<item><a><sku>1</sku></a></item>",
+        "<item><sku a='1'>2</sku></item>",
+        "<item>sku<b>1</b></item>",
+    ],
+)
+def test_an_id_that_is_no_single_text_wants_a_closer_look(record):
+    (row,) = raw(f"<r xmlns:g='urn:g'>{record}</r>".encode())
+    for name in ("sku", "@sku"):
+        with pytest.raises(ValueError, match="not one text"):
+            row[2].finder(name)([row[0]])
+
+
+@pytest.mark.parametrize(
+    ("written", "code"), [(b"<item></item>", "feed_changed"), (b"<item a>", "xml_syntax")]
+)
+def test_a_document_that_changes_while_it_is_read(written, code):
+    content = parse(XML(), b"<r><item><a></a></item><item><a>1</a></item></r>")
+    file = content.rows.document.file
+    file.seek(3)
+    file.write(written)
+    try:
+        codes_found = codes(content.rows)
+    except FeedError as error:
+        codes_found = [error.code]
+    assert codes_found[0] == code
+
+
+def test_records_too_large_to_be_held_in_batches_come_decoded():
+    large = b"<item>" + b"<b/>" * (1 << 19) + b"</item>"
+    rows = raw(b"<r><item>1</item>" + large + b"<item>2</item></r>")
+    assert [type(row) for row in rows].count(dict) in (1, 2, 3)
+    assert sum(len(row[0]) for row in rows if type(row) is tuple) < 100

@@ -6,8 +6,9 @@ import json
 
 import pytest
 
-from django_ecommerce_sync.feeds import CSVFeed, JSONFeed, JSONLinesFeed
+from django_ecommerce_sync.feeds import CSVFeed, JSONFeed, JSONLinesFeed, XMLFeed
 from django_ecommerce_sync.feeds.formats import decoding
+from django_ecommerce_sync.feeds.formats.elements import XMLElement
 from django_ecommerce_sync.models import Product, SyncLink
 from django_ecommerce_sync.sync import execute, request_run
 
@@ -43,6 +44,11 @@ def listed(*rows):
     return json.dumps(rows)
 
 
+def elements(*rows):
+    cells = ["".join(f"<{name}>{cell}</{name}>" for name, cell in row.items()) for row in rows]
+    return f"<feed>{''.join(f'<item>{row}</item>' for row in cells)}</feed>"
+
+
 def row(number, **values):
     return {"sku": f"S{number}", "name": f"Thing {number}", "price": "5", **values}
 
@@ -64,6 +70,34 @@ def test_only_what_changed_is_decoded(deliver, monkeypatch, backend, text):
     rows[7]["price"] = "6"
     assert deliver(backend, text(*rows)) == {"read": 20, "updated": 1, "unchanged": 19}
     assert [json.loads(found) for found in decoded] == [rows[7]]
+
+
+def test_only_elements_that_changed_are_parsed(deliver, monkeypatch):
+    rows = [row(n) for n in range(20)]
+    assert deliver(XMLFeed, elements(*rows)) == {"read": 20, "created": 20}
+    decoded = []
+    decode = XMLElement.decode
+    monkeypatch.setattr(XMLElement, "decode", lambda self, r: decoded.extend(r) or decode(self, r))
+    monkeypatch.setattr("django_ecommerce_sync.sync.execution.renamed_paths", lambda *args: [])
+    monkeypatch.setattr("django_ecommerce_sync.sync.execution.decoded", lambda rows: [])
+    rows[7]["price"] = "6"
+    assert deliver(XMLFeed, elements(*rows)) == {"read": 20, "updated": 1, "unchanged": 19}
+    assert [found.count(b"<sku>S7</sku>") for found, _, _ in decoded] == [1]
+
+
+def test_an_element_written_in_another_way_changes_nothing(deliver):
+    rows = [row(n) for n in range(4)]
+    deliver(XMLFeed, elements(*rows))
+    text = elements(*rows).replace("<name>Thing 1", "<!-- 1 --><name>\n<![CDATA[Thing 1]]>")
+    assert deliver(XMLFeed, text.replace("<feed>", "<feed><a/>")) == {"read": 4, "unchanged": 4}
+
+
+def test_ids_of_elements_in_other_places(deliver):
+    text = "<r><item id='7'><name>A</name><price>5</price><sku><![CDATA[S&1]]></sku></item></r>"
+    assert deliver(XMLFeed, text, external_id="@id") == {"read": 1, "created": 1}
+    assert deliver(XMLFeed, text, external_id="@id") == {"read": 1, "unchanged": 1}
+    assert SyncLink.objects.get().external_id == "7"
+    assert Product.objects.get().sku == "S&1"
 
 
 @pytest.mark.parametrize(("backend", "text"), [(JSONLinesFeed, lines), (JSONFeed, listed)])

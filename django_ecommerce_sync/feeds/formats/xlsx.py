@@ -20,7 +20,7 @@ from ..document import CHUNK, MAX_RATIO, RATIO_FREE, Document
 from ..streams import Stream
 from .base import Content, Format, Row, bad_row
 from .columns import column_names
-from .xml import local
+from .elements import local
 
 #: What a workbook may unpack to, and of that the texts its cells share, which are held in memory.
 MAX_UNPACKED = 2 << 30

@@ -2,191 +2,170 @@
 
 from __future__ import annotations
 
-import re
+import codecs
 import tempfile
-from collections.abc import Iterator
-from functools import lru_cache
-from typing import IO, Any
-from xml.etree.ElementTree import Element, ParseError, XMLPullParser
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import repeat
+from typing import IO
+from xml.parsers.expat import ExpatError, ParserCreate
 
 import msgspec
 from defusedxml.common import DefusedXmlException
-from defusedxml.ElementTree import XMLParser
+from defusedxml.ElementTree import ParseError, XMLParser
 
 from ...exceptions import FeedError
 from ..document import IN_MEMORY, Document
-from ..records import BadRow
+from ..records import RawRow, RawRows
 from ..streams import Stream
-from .base import MAX_DEPTH, MAX_RECORD, Content, Format, Row, bad_row
+from .base import MAX_RECORD, Content, Format, Row
+from .elements import XMLElement
+from .tags import Span, Splitter
 
 #: The records of RSS and of Atom.
 DEFAULT_RECORDS = frozenset({"item", "entry"})
 #: What is read on for this long without an element's end is more than memory should hold.
 MAX_HELD = 32 << 20
 _HEAD = 4 << 10
-#: What is parsed at a time; the elements of a larger piece are many objects for the collector.
+#: What is read at a time: the rows of more are too much for the processor's cache.
 _PIECE = 64 << 10
-#: C1 control characters: what Windows-1252 text becomes under the name of ISO-8859-1.
-_MOJIBAKE = re.compile("[\x80-\x9f]")
+_UTF_16 = {
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+    b"<\0": "utf-16-le",
+    b"\0<": "utf-16-be",
+}
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(list[Any]).decode
+_decode = msgspec.msgpack.Decoder(list[Span]).decode
 
 
 class XML(Format):
     """Elements named ``stream.records`` (or item and entry), as dicts by local name.
 
     Repeated children become a list, attributes ``@name``; an element with attributes and text
-    has its text under ``#text``. The whole document is read before the first row; its rows wait
-    in a temporary file.
+    has its text under ``#text``. The whole document is checked before the first row.
     """
 
     def read(self, document: Document, stream: Stream) -> Content:
         names = frozenset({stream.records}) if stream.records else DEFAULT_RECORDS
-        forbid_dtd(document)
-        store = _Store()
+        rows = _Records(document, names, declared_encoding(document))
         try:
-            for rows in _parsed(document, _Records(names)):
-                store.put(rows)
+            with _told(document.label):
+                rows.find()
         except BaseException:
-            store.file.close()
+            rows.close()
             raise
-        return Content(store.rows(), store.count)
+        return Content(rows, rows.count)
 
 
-class _Store:
-    """Rows put away in a temporary file."""
+class _Records(RawRows):
+    """The records of a document, read once; where they are waits in a temporary file."""
 
-    def __init__(self) -> None:
-        self.file: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115
-        self.count = 0
-
-    def put(self, rows: list[Row]) -> None:
-        """Add rows; a bad one as the list of its code and message."""
-        plain = [
-            [row.error.code, row.error.message] if isinstance(row, BadRow) else row for row in rows
-        ]
-        content = _encode(plain)
-        self.file.write(len(content).to_bytes(8) + content)
-        self.count += len(rows)
-
-    def rows(self) -> Iterator[Row]:
-        """The rows, once."""
-        with self.file as file:
-            file.seek(0)
-            while size := file.read(8):
-                for row in _decode(file.read(int.from_bytes(size))):
-                    yield row if type(row) is dict else bad_row(*row)
-
-
-class _Records:
-    """Finds the records among a parser's elements; keeps only those that are still open."""
-
-    def __init__(self, names: frozenset[str]) -> None:
+    def __init__(self, document: Document, names: frozenset[str], charset: str) -> None:
+        self.document = document
         self.names = names
-        self.open: list[Element] = []
-        self.inside = 0  # the depth of the record's own element
-        self.cleared = False
+        self.charset = charset
+        self.count = 0
+        self._spans = _temporary()
+        #: The document in UTF-8, where it is in an encoding of which ASCII is no part.
+        self._copy: IO[bytes] | None = None
 
-    def take(self, events: Iterator[Any]) -> list[Row]:
-        """The records that end among these starts and ends of elements."""
-        rows: list[Row] = []
-        stack, inside = self.open, self.inside
-        self.cleared = False
-        for event, element in events:
-            if event == "start":
-                stack.append(element)
-                if len(stack) > MAX_DEPTH:
-                    raise FeedError(
-                        "too_deep",
-                        f"elements are nested more than {MAX_DEPTH} levels deep at "
-                        f"<{local(element.tag)}>",
-                    )
-                if not inside and local(element.tag) in self.names:
-                    inside = len(stack)
-                continue
-            stack.pop()
-            if inside > len(stack):
-                rows.append(_row(element))
-                inside = 0
-            if not inside and stack:
-                stack[-1].clear()
-                self.cleared = True
-        self.inside = inside
-        return rows
+    def __iter__(self) -> Iterator[Row]:
+        for encoding, texts in self._stretches():
+            yield from encoding.decode([(text, 0, encoding) for text in texts])
 
+    def raw(self) -> Iterator[RawRow | Row]:
+        for encoding, texts in self._stretches():
+            if max(map(len, texts)) <= MAX_RECORD:
+                yield from zip(texts, repeat(0), repeat(encoding), strict=False)
+            else:  # a batch of such records would be too much to be held
+                yield from encoding.decode([(text, 0, encoding) for text in texts])
 
-def _row(element: Element) -> Row:
-    """A record's payload, or why there is none."""
-    texts: list[str] = []
-    value = _value(element, texts)
-    if sum(map(len, texts)) > MAX_RECORD:
-        return bad_row("record_too_large", f"The record has more than {MAX_RECORD:,} characters.")
-    text = "".join(texts)
-    if not text.isascii() and _MOJIBAKE.search(text):
-        return bad_row("bad_unicode", "The text is not in the encoding it claims.")
-    return value if isinstance(value, dict) else {"#text": value} if value else {}
-
-
-def _value(element: Element, texts: list[str]) -> str | dict[str, Any]:
-    """An element as text, or as an object where it has more than text; notes all its texts."""
-    node: dict[str, Any] = {}
-    if element.attrib:
-        node = {f"@{local(name)}": value for name, value in element.attrib.items()}
-        texts += element.attrib.values()
-    text = element.text or ""
-    for child in element:
-        value: Any
-        if len(child) or child.attrib:
-            value = _value(child, texts)
-        else:  # the usual case, made short
-            value = (child.text or "").strip()
-            texts.append(value)
-        if child.tail:
-            text += child.tail
-        name = local(child.tag)
-        if name in node:
-            add(node, name, value)
-        else:
-            node[name] = value
-    text = text.strip()
-    texts.append(text)
-    if not node:
-        return text
-    if text:
-        node["#text"] = text
-    return node
-
-
-def add(node: dict[str, Any], name: str, value: Any) -> None:
-    """Put a child into its parent; the second of a name makes a list."""
-    if name not in node:
-        node[name] = value
-    elif isinstance(node[name], list):
-        node[name].append(value)
-    else:
-        node[name] = [node[name], value]
-
-
-def _parsed(document: Document, records: _Records) -> Iterator[list[Row]]:
-    """The document's records, stretch by stretch."""
-    parser: XMLPullParser[Any] = XMLPullParser(("start", "end"))
-    file, label = document.rewind(), document.label
-    held = 0
-    try:
-        while chunk := file.read(_PIECE):
-            parser.feed(chunk)
-            yield records.take(parser.read_events())
-            held = 0 if records.cleared else held + len(chunk)
+    def find(self) -> None:
+        """Check the document, and note where its records are."""
+        recode = self._recoder()
+        splitter, held = self._splitter(), 0
+        parser = ParserCreate(None, "}")
+        file = self.document.rewind()
+        while piece := file.read(max(_PIECE, len(splitter.rest))):
+            parser.Parse(piece, False)
+            self._note(splitter.take(recode(piece)))
+            held = 0 if splitter.cleared else held + len(piece)
             if held > MAX_HELD:
                 raise FeedError("record_too_large", f"a record has more than {MAX_HELD:,} bytes")
-        parser.close()
-        yield records.take(parser.read_events())  # newer versions of expat may have put some off
-    except ParseError as error:
-        line, column = error.position
+        parser.Parse(b"", True)
+
+    def close(self) -> None:
+        """Let go of the temporary files."""
+        self._spans.close()
+        if self._copy is not None:
+            self._copy.close()
+
+    def _recoder(self) -> Callable[[bytes], bytes]:
+        """What has to be done to a piece before it is split."""
+        codec = _UTF_16.get(self.document.rewind().read(2))
+        if codec is None:
+            return bytes
+        decode = codecs.getincrementaldecoder(codec)().decode
+        copy = self._copy = _temporary()
+        self.charset = "utf-8"
+
+        def recode(piece: bytes) -> bytes:
+            plain = decode(piece).encode()
+            copy.write(plain)
+            return plain
+
+        return recode
+
+    def _note(self, spans: Sequence[Span]) -> None:
+        if spans:
+            content = _encode(spans)
+            self._spans.write(len(content).to_bytes(8) + content)
+            self.count += sum(span.rows for span in spans)
+
+    def _splitter(self) -> Splitter:
+        return Splitter(frozenset(name.encode(self.charset, "replace") for name in self.names))
+
+    def _stretches(self) -> Iterator[tuple[XMLElement, list[bytes]]]:
+        encoding = XMLElement(b"", self.charset)
+        try:
+            for span in self._noted():
+                if span.head != encoding.head:
+                    encoding = XMLElement(span.head, self.charset)
+                yield encoding, self._texts(span)
+        finally:
+            self.close()
+
+    def _noted(self) -> Iterator[Span]:
+        self._spans.seek(0)
+        while size := self._spans.read(8):
+            yield from _decode(self._spans.read(int.from_bytes(size)))
+
+    def _texts(self, span: Span) -> list[bytes]:
+        file = self._copy or self.document.file
+        file.seek(span.start)
+        stretch = file.read(span.end - span.start)
+        texts = self._splitter().records(stretch, span.closing)
+        if len(texts) != span.rows:
+            raise FeedError("feed_changed", f"{self.document.label} changed while it was read.")
+        return texts
+
+
+def _temporary() -> IO[bytes]:
+    return tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)
+
+
+@contextmanager
+def _told(label: str) -> Iterator[None]:
+    """Tell in our words what is wrong with a document."""
+    try:
+        yield
+    except ExpatError as error:
         raise FeedError(
             "xml_syntax",
-            f"{label} is not well-formed at {line}:{column}: {str(error).partition(':')[0]}.",
-            position=line,
+            f"{label} is not well-formed at {error.lineno}:{error.offset}: "
+            f"{str(error).partition(':')[0]}.",
+            position=error.lineno,
         ) from None
     except FeedError as error:
         raise FeedError(error.code, f"{label}: {error.message}.") from None
@@ -194,11 +173,16 @@ def _parsed(document: Document, records: _Records) -> Iterator[list[Row]]:
         raise FeedError("xml_syntax", f"{label} cannot be decoded: {error}.") from None
 
 
-def forbid_dtd(document: Document) -> None:
-    """Refuse a document type: it can only stand before the first element."""
+def declared_encoding(document: Document) -> str:
+    """The encoding a document says it is in, UTF-8 unless it does.
+
+    Refuses a document type, which can only stand before the first element.
+    """
     begun: list[str] = []
+    said = ["utf-8"]
     parser = XMLParser(target=object(), forbid_dtd=True)
     parser.parser.DefaultHandlerExpand = None
+    parser.parser.XmlDeclHandler = lambda version, encoding, alone: said.append(encoding or "utf-8")
     parser.parser.StartElementHandler = lambda tag, attributes: begun.append(tag)
     file = document.rewind()
     try:
@@ -209,10 +193,5 @@ def forbid_dtd(document: Document) -> None:
     except DefusedXmlException:
         raise FeedError("xml_forbidden", f"{document.label} has a DTD; none is read.") from None
     except (ParseError, ValueError, LookupError):
-        return  # reading the document says what is wrong with it
-
-
-@lru_cache(maxsize=1024)
-def local(tag: str) -> str:
-    """A name without its namespace."""
-    return tag.rpartition("}")[2]
+        pass  # reading the document says what is wrong with it
+    return said[-1].lower()
