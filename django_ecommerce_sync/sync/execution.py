@@ -439,11 +439,12 @@ class StreamExecution:
             issues.forget(run, name, [position for _, position in report.landed])
         else:
             if self.heals:
-                issues.supersede(run, name, report.rejections)
+                issues.supersede(run, name, self.rejected.that_wait(report.rejections))
             issues.record(run, name, report.rejections)
             self.heals |= bool(report.rejections) and not run.dry_run
         if self.heals:
-            issues.resolve(run, name, report.landed)
+            self.rejected.note(report.rejections)
+            issues.resolve(run, name, self.rejected.of_open(report.landed))
             self.rejected.settle(report.landed)
 
     @transaction.atomic

@@ -63,6 +63,8 @@ def resolve(run: SyncRun, stream: str, landed: Iterable[tuple[str, int]]) -> Non
     In this run only those of copies that came before: a later one that was rejected stays open.
     """
     places = {external_id: position for external_id, position in sorted(landed) if external_id}
+    if not places:
+        return
     open_issues = open_of(run.feed, stream).filter(external_id__in=list(places))
     close(run, open_issues.exclude(run=run))
     mine = open_issues.filter(run=run).values_list("pk", "external_id", "position")

@@ -8,15 +8,19 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from itertools import chain
 
 from ..models import SyncRun
 from . import issues
 from .digest import content_of
 from .reader import Known, NumberedRow
+from .report import Rejection
 
 #: Rows without an id that are looked for in one run.
 _MOST = 10_000
+#: Records with open issues that are kept in mind.
+_MOST_KNOWN = 100_000
 
 
 class Rejected:
@@ -24,6 +28,7 @@ class Rejected:
 
     def __init__(self, run: SyncRun, stream: str) -> None:
         self.run = run
+        self.stream = stream
         open_issues = issues.to_retry(run) if run.is_retry else issues.open_of(run.feed, stream)
         self.issues = open_issues.filter(stream=stream)
         #: What a retry is about; None if the run is about all rows there are.
@@ -48,6 +53,35 @@ class Rejected:
         nameless = self.issues.filter(external_id="", position__gt=0).order_by("-pk")
         for place, content in nameless.values_list("position", "content")[:_MOST]:
             yield place or 0, content
+
+    @cached_property
+    def _open(self) -> dict[str, bool] | None:
+        """The records with open issues, and whether one of those waits; None where it is too many.
+
+        Nobody else brings issues to the stream meanwhile.
+        """
+        named = issues.open_of(self.run.feed, self.stream).exclude(external_id="")
+        found = named.values_list("external_id", "waits_for", "arrived_at")[: _MOST_KNOWN + 1]
+        known: dict[str, bool] = {}
+        for external_id, waits_for, arrived_at in found:
+            known[external_id] = bool(known.get(external_id) or waits_for or arrived_at)
+        return known if len(found) <= _MOST_KNOWN else None
+
+    def note(self, rejections: Sequence[Rejection]) -> None:
+        """Keep in mind that these have been written down."""
+        if self._open is not None:
+            for one in rejections:
+                self._open[one.external_id] = bool(self._open.get(one.external_id) or one.waits_for)
+
+    def that_wait(self, rejections: Sequence[Rejection]) -> Sequence[Rejection]:
+        """Of rejections, those whose record may have an issue that waits."""
+        known = self._open
+        return rejections if known is None else [o for o in rejections if known.get(o.external_id)]
+
+    def of_open(self, landed: Sequence[tuple[str, int]]) -> Sequence[tuple[str, int]]:
+        """Of records that landed, those that may have an open issue: few in most batches."""
+        known = self._open
+        return landed if known is None else [one for one in landed if one[0] in known]
 
     def look(self, rows: Sequence[NumberedRow]) -> None:
         """Find those of a batch that were rejected without an id."""

@@ -3,6 +3,8 @@
 import json
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from django_ecommerce_sync.feeds import JSONLinesFeed, Stream
 from django_ecommerce_sync.models import Product, SyncIssue
@@ -59,6 +61,36 @@ def test_what_lands_in_a_later_run_closes_all_issues(shop):
     shop.sync()
     shop.rows = {"products": [product(1)]}
     shop.sync(full=True)
+    assert open_issues() == []
+
+
+def issue_statements(captured):
+    return [one["sql"] for one in captured if 'syncissue"."external_id" IN' in one["sql"]]
+
+
+def test_issues_are_looked_up_only_for_records_that_have_some(shop):
+    shop.batch_size = 2
+    shop.rows = {"products": [product(1), product(2), product(3, price="none"), product(4)]}
+    shop.sync()
+    shop.rows["products"][0]["price"] = "7.00"
+    with CaptureQueriesContext(connection) as captured:
+        shop.sync()
+    assert issue_statements(captured) == []
+    shop.rows["products"][2] = product(3)
+    with CaptureQueriesContext(connection) as captured:
+        shop.sync()
+    assert len(issue_statements(captured)) == 2  # older runs' are closed, this run's looked at
+    assert open_issues() == []
+
+
+@pytest.mark.parametrize("most", [0, 1])
+def test_more_open_issues_than_can_be_kept_in_mind(shop, monkeypatch, most):
+    monkeypatch.setattr("django_ecommerce_sync.sync.rejected._MOST_KNOWN", most)
+    bad = [product(number, price="none") for number in (1, 2, 3)]
+    shop.rows = {"products": [*bad, product(4)]}
+    shop.sync()
+    shop.rows = {"products": [*map(product, (1, 2, 3, 4))]}
+    shop.sync()
     assert open_issues() == []
 
 
