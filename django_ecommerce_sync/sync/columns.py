@@ -30,6 +30,10 @@ _UTC_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{3}(?:\d{3})?)?Z",
 Column = list[Any] | None
 #: Stands for the value of a record that is refused.
 _REFUSED = object()
+#: So few values are cleaned one by one if they are not all plain.
+_FEW = 8
+#: A whole number written as text, as CSV and XML have it.
+_WHOLE = re.compile("[0-9]{1,18}").fullmatch
 
 
 class ColumnsCleaner:
@@ -80,7 +84,7 @@ class ColumnsCleaner:
 
     def _column(self, name: str, plain: Callable[[list[Any]], Column], values: list[Any]) -> Any:
         found = plain(values)
-        return _Odd(map(self._value_of(name), values)) if found is None else found
+        return _Odd(_in_parts(plain, self._value_of(name), values)) if found is None else found
 
     def _value_of(self, name: str) -> Callable[[Any], Any]:
         clean = self.cleaner.clean_one
@@ -147,6 +151,22 @@ def _values(rows: Sequence[Mapping[str, Any]], source: str) -> list[Any]:
         return list(map(itemgetter(source), rows))
     except KeyError:
         return [row.get(source, MISSING) for row in rows]
+
+
+def _in_parts(
+    plain: Callable[[list[Any]], Column], value_of: Callable[[Any], Any], values: list[Any]
+) -> list[Any]:
+    """A column that is not plain as a whole: mostly a value or two of it are not."""
+    if plain is _none_is_plain or len(values) <= _FEW:
+        return list(map(value_of, values))
+    middle = len(values) // 2
+    halves = values[:middle], values[middle:]
+    cleaned = map(plain, halves)
+    return [
+        value
+        for half, found in zip(halves, cleaned, strict=True)
+        for value in (_in_parts(plain, value_of, half) if found is None else found)
+    ]
 
 
 def _plain_column(field: Any, decimal: str, casefold: bool) -> Callable[[list[Any]], Column]:
@@ -230,7 +250,13 @@ def _integers(field: Any, floors: list[int]) -> Callable[[list[Any]], Column]:
     low = max(low, *floors, low)
 
     def clean(values: list[Any]) -> Column:
-        whole = all(type(value) is int for value in values)
-        return values if whole and low <= min(values) and max(values) <= high else None
+        if not all(type(value) is int for value in values):
+            try:
+                if not all(map(_WHOLE, values)):
+                    return None
+            except TypeError:
+                return None
+            values = list(map(int, values))
+        return values if low <= min(values) and max(values) <= high else None
 
     return clean

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from django.db import connections, router
 from django.db.models import Count, Min, Q, QuerySet
 
 from ..feeds.redaction import redacted
@@ -15,37 +16,43 @@ from ..models import IssueState, SyncIssue, SyncRun
 from .absence import Absent
 from .digest import content_of
 from .report import Rejection
+from .table import Table
+from .target import defaults_of
 
 _EXCERPT = 64
 #: The code of an issue that is about no record: a person should decide.
 NEEDS_ATTENTION = "needs_attention"
+#: What the columns hold of an issue that waits for nothing.
+_AWAITED = {"waits_for": "", "waits_for_key": ""}
 #: Fields whose values are nobody's business but the customer's.
 PERSONAL = ("email", "name", "phone", "address", "company", "note")
 
 
 def record(run: SyncRun, stream: str, rejections: Sequence[Rejection]) -> None:
     """Keep a batch's rejections with their run; those of a dry run wait for nothing."""
-    SyncIssue.objects.bulk_create(
-        SyncIssue(
-            run=run,
-            feed=run.feed,
-            stream=stream,
-            position=rejection.position,
-            external_id=rejection.external_id,
-            key=_key(rejection),
-            field=rejection.error.field[:191],
-            code=rejection.error.code,
-            message=redacted(rejection.error.message)[:500],
-            excerpt=excerpt(rejection.error.field, rejection.error.value),
-            content="" if rejection.external_id else content_of(rejection.origin),
-            **({} if run.dry_run else _awaited(rejection.waits_for)),
-        )
+    table = Table(SyncIssue, connections[router.db_for_write(SyncIssue)])
+    place = {"run_id": run.pk, "feed": run.feed, "stream": stream}
+    rows = [
+        {
+            "position": rejection.position,
+            "external_id": rejection.external_id,
+            "key": _key(rejection),
+            "field": rejection.error.field[:191],
+            "code": rejection.error.code,
+            "message": redacted(rejection.error.message)[:500],
+            "excerpt": excerpt(rejection.error.field, rejection.error.value),
+            "content": "" if rejection.external_id else content_of(rejection.origin),
+            **_awaited(() if run.dry_run else rejection.waits_for),
+        }
         for rejection in rejections
-    )
+    ]
+    names = rows[0].keys() if rows else ()
+    defaults = {n: value for n, value in defaults_of(table).items() if n not in names}
+    table.insert_rows(rows, {**defaults, **place})
 
 
 def _awaited(digests: tuple[str, ...]) -> dict[str, str]:
-    return dict(zip(("waits_for", "waits_for_key"), digests, strict=False))
+    return _AWAITED | dict(zip(_AWAITED, digests, strict=False))
 
 
 def supersede(run: SyncRun, stream: str, rejections: Sequence[Rejection]) -> None:

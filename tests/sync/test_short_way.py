@@ -149,6 +149,22 @@ def test_many_times_are_cleaned_as_each_is_alone(values):
             assert cleaned == (alone.get("order_date", UNSAID),)
 
 
+@pytest.mark.parametrize("stock", [3, "3", "many", "-1", "٣", " 3", "1" * 19])
+def test_one_odd_value_takes_few_with_it(monkeypatch, stock):
+    rows = [{"sku": f"S{n}", "stock": str(n)} for n in range(100)]
+    rows[41]["stock"] = stock
+    stream = Stream("products", fields={"sku": "sku", "inventory_count": "stock"})
+    plain = PlainRecords(stream, Target(stream, "shop"))
+    alone = [plain.values([row])[0] for row in rows]
+    asked = []
+    clean = plain.cleaner.cleaner.clean_one
+    monkeypatch.setattr(
+        plain.cleaner.cleaner, "clean_one", lambda *args: asked.append(args) or clean(*args)
+    )
+    assert plain.values(rows) == alone
+    assert len(asked) <= 8
+
+
 def test_plain_rows_take_it(shop, monkeypatch):
     matched = []
     usable = Matcher._usable
