@@ -346,6 +346,16 @@ def test_an_id_is_found_in_a_row(record, name, value):
     assert row[2].finder(name)([row[0]]) == [value]
 
 
+def test_ids_are_found_beside_odd_ones():
+    odd = ["<sku>1</sku>", "<sku>sku </sku>", "<sku>a&amp;b</sku>", "<a/><sku>2</sku>"]
+    rows = raw(f"<r>{''.join(f'<item>{record}</item>' for record in odd)}</r>".encode())
+    find = rows[0][2].finder("sku")
+    assert find([row[0] for row in rows]) == ["1", "sku", "a&b", "2"]
+    (twice,) = raw(b"<r><item><sku>3</sku><sku>4</sku></item></r>")
+    with pytest.raises(ValueError, match="not one text"):
+        find([rows[0][0], twice[0]])
+
+
 @pytest.mark.parametrize(
     "record",
     [

@@ -111,17 +111,22 @@ def _texts(
     tag = rb"<(?:[^\s<>/:]++:)?%s" % re.escape(name)
     leaves = rb"(?:(?!%s[\s/>])<[^\s<>/!?]++>[^<]*+</[^>]*+>\s*+)*+" % tag
     match = re.compile(rb"<[^\s/>]++>\s*+%s%s>([^<&\r]*+)</" % (leaves, tag)).match
-    again = b"<" + name, b":" + name
+    search = re.compile(rb"%s[\s/>]" % tag).search
+    mentions = re.compile(rb"%s[\s/>]" % re.escape(name)).findall
+
+    def find_one(content: bytes) -> str:
+        found = match(content)
+        if found is None or search(content, found.end()):
+            return look_closer(content)
+        return found[1].decode(charset).strip()
 
     def find(contents: Iterable[bytes]) -> list[str]:
-        return [
-            found[1].decode(charset).strip()
-            if (found := match(content))
-            and content.find(again[0], end := found.end()) < 0
-            and content.find(again[1], end) < 0
-            else look_closer(content)
-            for content in contents
-        ]
+        contents = list(contents)
+        found = list(map(match, contents))
+        # Each that matches has two tags of that name. If there are no more, none has another such.
+        if None in found or len(mentions(b"".join(contents))) != 2 * len(contents):
+            return list(map(find_one, contents))
+        return [one[1].decode(charset).strip() for one in found]  # type: ignore[index]
 
     return find
 
