@@ -395,3 +395,9 @@ def test_records_too_large_to_be_held_in_batches_come_decoded():
     rows = raw(b"<r><item>1</item>" + large + b"<item>2</item></r>")
     assert [type(row) for row in rows].count(dict) in (1, 2, 3)
     assert sum(len(row[0]) for row in rows if type(row) is tuple) < 100
+
+
+@pytest.mark.parametrize("text", ["&#65;", "a\r\nb\rc", "a&#13;b", "&lt;&amp;lt;&gt;&quot;&apos;"])
+def test_texts_are_what_a_parser_makes_of_them(text):
+    content = f"<r><item><a>{text}</a></item></r>".encode()
+    assert found(XML(), content) == expected(content) != []
