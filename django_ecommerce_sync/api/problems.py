@@ -107,6 +107,14 @@ class UnknownFields(FieldsProblem):
     default_code = "not_found"
 
 
+class LengthRequired(exceptions.APIException):
+    """The body comes in chunks, and nobody says how long it is."""
+
+    status_code = HTTPStatus.LENGTH_REQUIRED
+    default_detail = _("The body has no Content-Length; send it whole, not in chunks.")
+    default_code = "length_required"
+
+
 class BodyTooLarge(exceptions.APIException):
     """The body is larger than we take."""
 

@@ -319,7 +319,7 @@ class AutoSchema(SpectacularSchema):
     def _problem_codes(self) -> list[str]:
         codes = {"406", "500", "503"}
         if self.method in ("POST", "PUT", "PATCH") and self.get_request_serializer():
-            codes |= {"400", "413", "415"}
+            codes |= {"400", "411", "413", "415"}
         if self.method != "GET":
             codes.add("409")
         if self._is_list_view():

@@ -103,6 +103,27 @@ def test_the_limit_of_bodies_can_be_set(client, settings):
     assert send(client, json.dumps({"sku": "a", "price": 1})).status_code == 201
 
 
+@pytest.mark.parametrize(
+    "path", ["products/", "customers/bulk/", "refresh/", "token/", "token/refresh/"]
+)
+def test_a_body_without_a_length_is_refused_not_taken_for_none(client, path):
+    """Servers hand such a body over as an empty one: it would be carried out as if it said {}."""
+    chunked = {"HTTP_TRANSFER_ENCODING": "chunked", "content_type": "application/json"}
+    problem(client.generic("POST", f"/api/{path}", "", **chunked), 411, "length_required")
+
+
+@pytest.mark.parametrize(("method", "path"), [("PUT", "1/"), ("PATCH", "1/"), ("PUT", "by-sku/a/")])
+def test_rows_are_not_changed_by_a_body_without_a_length(client, product, method, path):
+    chunked = {"HTTP_TRANSFER_ENCODING": "chunked", "content_type": "application/json"}
+    problem(client.generic(method, URL + path, "", **chunked), 411, "length_required")
+
+
+def test_reading_needs_no_length(client):
+    assert client.get(URL, HTTP_TRANSFER_ENCODING="chunked").status_code == 200
+    told = client.post(URL, {"sku": "a", "price": "1"}, HTTP_TRANSFER_ENCODING="chunked")
+    assert told.status_code == 201, "a server that has read the chunks tells how long they are"
+
+
 def test_methods_that_do_not_exist(client):
     problem(client.put(URL, {}), 405, "method_not_allowed")
     problem(client.generic("TRACE", URL), 405)

@@ -105,6 +105,17 @@ PROBLEMS: Mapping[str, Problem] = {
             ),
         ),
     ),
+    "411": Problem(
+        "LengthRequired",
+        "The body has no Content-Length.",
+        (
+            Told(
+                "In chunks",
+                "length_required",
+                "The body has no Content-Length; send it whole, not in chunks.",
+            ),
+        ),
+    ),
     "412": Problem(
         "PreconditionFailed",
         "The row is not as If-Match or If-None-Match says.",

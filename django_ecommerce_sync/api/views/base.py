@@ -14,7 +14,7 @@ from django.http import Http404
 from django.urls import get_script_prefix, get_urlconf, reverse
 from django.utils.translation import get_language
 from rest_framework import mixins, negotiation, viewsets
-from rest_framework.permissions import AllowAny, BasePermission
+from rest_framework.permissions import SAFE_METHODS, AllowAny, BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.settings import DEFAULTS, IMPORT_STRINGS, APISettings
@@ -39,7 +39,7 @@ from ..pagination import PagePagination, ResourcePagination
 from ..parsers import JSONParser
 from ..permissions import RIGHTS, model_permission
 from ..preconditions import check_match, etag, is_known
-from ..problems import exception_handler
+from ..problems import LengthRequired, exception_handler
 from ..renderers import CSVRenderer, JSONLinesRenderer, JSONRenderer, ProblemRenderer
 from ..schema import AutoSchema
 from ..shaping import Shape
@@ -98,6 +98,10 @@ class ApiView(APIView):
         self.request_id = sent if re.fullmatch(r"[\w.:-]{1,64}", sent, re.ASCII) else uuid4().hex
         return super().initialize_request(request, *args, **kwargs)
 
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        _check_length(request)
+
     def handle_exception(self, exc: Exception) -> Response:
         response = super().handle_exception(exc)
         # A problem is JSON, whatever the client would have liked to get.
@@ -109,6 +113,13 @@ class ApiView(APIView):
         response = super().finalize_response(request, response, *args, **kwargs)
         response["X-Request-ID"] = self.request_id
         return response
+
+
+def _check_length(request: Request) -> None:
+    """Whether the body can be read: one in chunks looks empty to Django, as if it said nothing."""
+    is_chunked = "HTTP_TRANSFER_ENCODING" in request.META and not request.META.get("CONTENT_LENGTH")
+    if is_chunked and request.method not in SAFE_METHODS:
+        raise LengthRequired()
 
 
 class OpenView(ApiView):
