@@ -14,6 +14,11 @@ from ..examples.answers import TOKENS, answer
 from ..tokens import MAX_LENGTH
 
 
+def name_field() -> serializers.CharField:
+    """The field for whatever the project's users sign in with."""
+    return serializers.CharField(write_only=True, max_length=254)
+
+
 class SignInSerializer(serializers.Serializer[Any]):
     """Whatever the project's users sign in with, and the password."""
 
@@ -25,7 +30,7 @@ class SignInSerializer(serializers.Serializer[Any]):
         """The user name comes first, under the name the user model gives it."""
         name = get_user_model().USERNAME_FIELD
         return {
-            name: serializers.CharField(write_only=True, max_length=254),
+            name: name_field(),
             **super().get_fields(),
         }
 

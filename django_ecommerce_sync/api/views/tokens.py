@@ -17,7 +17,12 @@ from ..serializers import (
     TokenPairSerializer,
     TokenSerializer,
 )
-from ..throttling import LoginAddressThrottle, LoginNameThrottle, TokenThrottle
+from ..throttling import (
+    LoginAddressThrottle,
+    LoginNameThrottle,
+    LoginUserThrottle,
+    TokenThrottle,
+)
 from .base import OpenView
 
 _NOTHING = OpenApiResponse(
@@ -45,7 +50,7 @@ class TokenView(OpenView):
 class SignInView(TokenView):
     """A pair of tokens for name and password."""
 
-    throttle_classes: Any = (LoginAddressThrottle, LoginNameThrottle)
+    throttle_classes: Any = (LoginAddressThrottle, LoginNameThrottle, LoginUserThrottle)
     serializer_class = SignInSerializer
 
     @operation(
