@@ -153,24 +153,50 @@ def test_revoked_ids_are_kept_as_long_as_they_could_be_used(pair, anonymous):
         assert pair["refresh"] not in row.jti
 
 
+@pytest.fixture
+def _atomic_requests(transactional_db, monkeypatch):
+    """A project that has each request in a transaction of its own."""
+    monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
+
+
+@pytest.mark.usefixtures("_atomic_requests")
+def test_replay_ends_the_family_also_where_requests_are_atomic(pair, anonymous):
+    """The refusal takes the request's transaction back; the revocation must not be in it."""
+    fresh = exchange(anonymous, pair["refresh"]).json()
+    problem(exchange(anonymous, pair["refresh"]), 401, "token_revoked")
+    problem(exchange(anonymous, fresh["refresh"]), 401, "token_revoked")
+
+
+@pytest.mark.usefixtures("_atomic_requests")
+def test_of_eight_replays_at_once_none_fails_where_requests_are_atomic(pair, anonymous):
+    fresh = exchange(anonymous, pair["refresh"]).json()
+    assert at_once(8, pair["refresh"]) == [401] * 8
+    problem(exchange(anonymous, fresh["refresh"]), 401, "token_revoked")
+
+
 @pytest.mark.django_db(transaction=True)
 def test_of_four_at_once_one_gets_the_new_pair(pair):
+    assert at_once(4, pair["refresh"]) == [200, 401, 401, 401]
+
+
+def at_once(number, token):
+    """The codes of as many exchanges of one token."""
     if connection.vendor == "sqlite":
         pytest.skip("SQLite in memory has one connection")
-    barrier = threading.Barrier(4)
+    barrier = threading.Barrier(number)
     codes = []
 
     def race():
         barrier.wait()
-        codes.append(exchange(APIClient(), pair["refresh"]).status_code)
+        codes.append(exchange(APIClient(), token).status_code)
         connection.close()
 
-    threads = [threading.Thread(target=race) for _ in range(4)]
+    threads = [threading.Thread(target=race) for _ in range(number)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(codes) == [200, 401, 401, 401]
+    return sorted(codes)
 
 
 def test_verify(pair, anonymous):

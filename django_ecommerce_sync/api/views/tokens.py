@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from django.db.transaction import non_atomic_requests
+from django.utils.decorators import method_decorator
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -30,6 +32,8 @@ _NOTHING = OpenApiResponse(
 )
 
 
+# A token that is shown twice is refused and its family ends: that must not be rolled back.
+@method_decorator(non_atomic_requests, name="dispatch")
 class TokenView(OpenView):
     """A door that takes a token or a password and must not be cached."""
 
