@@ -7,7 +7,7 @@ it was issued for.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from copy import copy
 from functools import lru_cache
 from typing import Any, Self, cast
@@ -128,11 +128,23 @@ class ApiToken(Token):
             raise InvalidToken(_("The user is inactive."), "user_inactive")
         # A project may issue tokens of its own with simplejwt: those carry no such claim.
         session = self.get(_SESSION)
-        if session is not None and not constant_time_compare(
-            str(session), cast(Any, user).get_session_auth_hash()
-        ):
+        if session is not None and not _is_of_password(str(session), user):
             raise InvalidToken(_("The password has been changed."), "password_changed")
         return user
+
+
+def _is_of_password(session: str, user: Any) -> bool:
+    """Whether a token with that claim was issued for the password the user has now."""
+    return any(constant_time_compare(session, known) for known in _session_hashes(user))
+
+
+def _session_hashes(user: Any) -> Iterator[str]:
+    """What tokens are marked with, and were while the project had other keys."""
+    yield user.get_session_auth_hash()
+    yield from user.get_session_auth_fallback_hash()
+    # Where tokens are signed with SECRET_KEY, their former keys are those of the marks.
+    for key in api_settings.FORMER_SIGNING_KEYS:
+        yield user._get_session_auth_hash(secret=key)
 
 
 class AccessToken(ApiToken):

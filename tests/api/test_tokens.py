@@ -11,6 +11,7 @@ from django.core.cache import cache
 from django.db import connection
 from django.utils import timezone
 from jwt.exceptions import InvalidTokenError
+from rest_framework_simplejwt.backends import TokenBackend
 from rest_framework_simplejwt.exceptions import InvalidToken
 from rest_framework_simplejwt.state import token_backend
 from rest_framework_simplejwt.tokens import AccessToken as PlainAccessToken
@@ -421,17 +422,67 @@ def test_session_of_an_inactive_user_is_nobody(user, client):
     problem(browser.get(PROTECTED), 401, "not_authenticated")
 
 
-def test_s07_tokens_of_a_former_key_are_good_until_it_is_forgotten(pair, anonymous, settings):
-    assert bearer(pair["access"]).get("/api/products/").status_code == 403
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(token_backend, "prepared_signing_key", b"the-key-after-the-change-" * 2)
-        assert bearer(pair["access"]).get("/api/products/").status_code == 401
-        settings.ECOMMERCE_SYNC = {"API": {"FORMER_SIGNING_KEYS": [settings.SECRET_KEY]}}
-        assert bearer(pair["access"]).get("/api/products/").status_code == 403
-        fresh = exchange(anonymous, pair["refresh"]).json()
-        settings.ECOMMERCE_SYNC = {}
-        assert bearer(fresh["access"]).get("/api/products/").status_code == 403
-        assert bearer(pair["access"]).get("/api/products/").status_code == 401
+OLD = "the-key-before-the-change-" * 2
+NEW = "the-key-after-the-change-" * 2
+
+
+@pytest.fixture
+def sign_with(monkeypatch):
+    """What simplejwt does with ``SIGNING_KEY`` when a process starts."""
+
+    def start(key):
+        backend = TokenBackend("HS256", key)
+        monkeypatch.setattr("rest_framework_simplejwt.state.token_backend", backend)
+
+    return start
+
+
+def status(pair):
+    return bearer(pair["access"]).get(PROTECTED).status_code
+
+
+def test_s07_tokens_of_a_former_key_are_good_until_it_is_forgotten(
+    pair, client, anonymous, settings, sign_with
+):
+    sign_with(NEW)
+    assert status(pair) == 401
+    settings.ECOMMERCE_SYNC = {"API": {"FORMER_SIGNING_KEYS": [settings.SECRET_KEY]}}
+    assert status(pair) == 200
+    fresh = exchange(anonymous, pair["refresh"]).json()
+    settings.ECOMMERCE_SYNC = {}
+    assert status(fresh) == 200
+    assert status(pair) == 401
+
+
+@pytest.fixture
+def old_pair(user, client, anonymous, settings, sign_with):
+    """Tokens of a project as it comes: they are signed with its SECRET_KEY."""
+    settings.SECRET_KEY = OLD
+    sign_with(OLD)
+    return anonymous.post("/api/token/", {"username": "ann", "password": "secret-word"}).json()
+
+
+@pytest.mark.parametrize("fallbacks", [[OLD], []])
+def test_s07_secret_key_can_be_changed_where_tokens_are_signed_with_it(
+    old_pair, user, anonymous, settings, sign_with, fallbacks
+):
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = NEW, fallbacks
+    sign_with(NEW)
+    assert status(old_pair) == 401
+    settings.ECOMMERCE_SYNC = {"API": {"FORMER_SIGNING_KEYS": [OLD]}}
+    assert status(old_pair) == 200
+    assert exchange(anonymous, old_pair["refresh"]).status_code == 200
+    change_password(user)
+    problem(bearer(old_pair["access"]).get(PROTECTED), 401, "password_changed")
+
+
+def test_s07_secret_key_can_be_changed_beside_a_key_of_its_own(old_pair, user, settings):
+    settings.SECRET_KEY = NEW
+    problem(bearer(old_pair["access"]).get(PROTECTED), 401, "password_changed")
+    settings.SECRET_KEY_FALLBACKS = [OLD]
+    assert status(old_pair) == 200
+    change_password(user)
+    problem(bearer(old_pair["access"]).get(PROTECTED), 401, "password_changed")
 
 
 def test_a_token_known_by_now_still_expires(user):
