@@ -8,6 +8,9 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings as django_settings
+from django.core.cache import DEFAULT_CACHE_ALIAS
+from django.core.cache.backends.dummy import DummyCache
+from django.core.cache.backends.locmem import LocMemCache
 from django.core.checks import CheckMessage
 from django.utils.module_loading import import_string
 from rest_framework.permissions import AllowAny
@@ -15,6 +18,7 @@ from rest_framework_simplejwt.settings import api_settings as jwt_settings
 
 from ..checks.messages import error, guess, warning
 from .conf import DEFAULT_RATES, ApiSettings, api_settings, classes, throttle_rate
+from .throttling import has_increment
 
 _PLACE = "ECOMMERCE_SYNC['API']"
 #: The least and the greatest each number may be.
@@ -33,7 +37,7 @@ LIFETIMES = ("ACCESS_TOKEN_LIFETIME", "REFRESH_TOKEN_LIFETIME", "IDEMPOTENCY_KEY
 #: Bytes of a key whose signature nobody can guess (RFC 7518, 3.2).
 MIN_KEY = 32
 #: Caches each process has for itself, or that keep nothing.
-LOCAL_CACHES = ("locmem.LocMemCache", "dummy.DummyCache")
+LOCAL_CACHES = (LocMemCache, DummyCache)
 #: Longer lives than these make signing out a matter of form.
 LONGEST = {"ACCESS_TOKEN_LIFETIME": timedelta(hours=1), "REFRESH_TOKEN_LIFETIME": timedelta(30)}
 
@@ -126,17 +130,26 @@ def _shared_keys() -> list[Any]:
 
 
 def _counters() -> Iterator[CheckMessage]:
-    backend = str(django_settings.CACHES.get("default", {}).get("BACKEND", ""))
-    if backend.endswith(LOCAL_CACHES) and any(throttle_rate(scope) for scope in DEFAULT_RATES):
-        message = (
-            f"Attempts are counted in {backend.rpartition('.')[2]}: each process counts alone."
-        )
-        hint = "Give CACHES['default'] one that all processes share, such as Redis."
-        yield warning("004", message, hint)
+    if any(throttle_rate(scope) for scope in DEFAULT_RATES):
+        yield from _cache(django_settings.CACHES.get(DEFAULT_CACHE_ALIAS, {}).get("BACKEND", ""))
     for scope in ("login", "token"):
         if throttle_rate(scope) is None:
             message = f"{_PLACE}['THROTTLE_RATES'] lets anybody guess: '{scope}' is not limited."
             yield warning("005", message, f"The default is {DEFAULT_RATES[scope]!r}.")
+
+
+def _cache(backend: str) -> Iterator[CheckMessage]:
+    try:
+        found: Any = import_string(backend)
+    except ImportError:
+        return  # Django says so itself
+    hint = "Give CACHES['default'] one that counts for all processes, such as Redis."
+    if issubclass(found, LOCAL_CACHES):
+        message = f"Attempts are counted in {found.__name__}: each process counts alone."
+        yield warning("004", message, hint)
+    elif not has_increment(found):
+        message = f"Attempts are counted in {found.__name__}, which loses some of those at once."
+        yield warning("004", message, hint)
 
 
 def _proxies() -> Iterator[CheckMessage]:

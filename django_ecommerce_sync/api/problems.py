@@ -147,6 +147,12 @@ class Unavailable(exceptions.APIException):
     wait = 2
 
 
+class Uncounted(Unavailable):
+    """The cache does not count now, and attempts that nobody counts are not let in."""
+
+    default_detail = _("Attempts to sign in cannot be counted at the moment.")
+
+
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
     """Any error as a problem; what nobody expected is logged, and told only as a 500."""
     known = _known(error)

@@ -3,27 +3,41 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import time
 import unicodedata
+from contextlib import suppress
+from math import ceil
 from typing import Any, ClassVar
 
 from django.contrib.auth import get_user_model
-from django.core.cache import cache
+from django.core.cache import DEFAULT_CACHE_ALIAS, cache, caches
+from django.core.cache.backends.base import BaseCache
 from django.core.exceptions import ObjectDoesNotExist
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
 from .conf import api_settings, throttle_rate
+from .problems import Uncounted
 from .serializers.tokens import name_field
 
+logger = logging.getLogger("django_ecommerce_sync.api")
+
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def has_increment(cache_class: type[BaseCache]) -> bool:
+    """Whether it counts in one step; Django's stand-in reads and writes, and loses counts."""
+    return cache_class.incr is not BaseCache.incr
 
 
 class RateThrottle(BaseThrottle):
     """A number of requests in a window that opens with the first of them."""
 
     scope: ClassVar[str]
+    #: Whether nobody is let through while the cache does not count.
+    must_count: ClassVar[bool] = False
     _until: float = 0
 
     def identify(self, request: Request) -> str | None:
@@ -36,9 +50,15 @@ class RateThrottle(BaseThrottle):
         if rate is None or identity is None:
             return True
         allowed, _slash, period = rate.partition("/")
-        return self._count(identity, _SECONDS[period[0]]) <= int(allowed)
+        try:
+            return self._count(identity, _SECONDS[period[0]]) <= int(allowed)
+        except Exception as error:  # each cache has errors of its own
+            logger.warning("Requests for '%s' cannot be counted: %s", self.scope, error)
+            if self.must_count:
+                raise Uncounted() from error
+            return True
 
-    def wait(self) -> float | None:
+    def wait(self) -> float:
         """Seconds until the window closes."""
         return max(1.0, self._until - time.time())
 
@@ -52,46 +72,59 @@ class RateThrottle(BaseThrottle):
         return address
 
     def _count(self, identity: str, seconds: int) -> int:
+        """Which request of its window this is."""
         digest = hashlib.sha256(f"{type(self).__name__}:{identity}".encode()).hexdigest()
         key = f"ecommerce_sync:throttle:{self.scope}:{digest}"
-        self._until = time.time() + seconds
-        if cache.add(key, 1, seconds):
-            cache.set(f"{key}:until", self._until, seconds)
-            return 1
+        for _window in range(2):  # one may close between the two calls
+            self._until = time.time() + seconds
+            if cache.add(key, 1, seconds):
+                cache.set(f"{key}:until", self._until, seconds)
+                return 1
+            with suppress(ValueError):
+                return self._increment(key)
+        raise LookupError("The cache keeps nothing.")
+
+    def _increment(self, key: str) -> int:
         self._until = cache.get(f"{key}:until", self._until)
-        try:
-            return int(cache.incr(key))
-        except ValueError:  # the window closed between the two calls
-            return 1
+        count = int(cache.incr(key))
+        if not has_increment(type(caches[DEFAULT_CACHE_ALIAS])):
+            # Django's stand-in for it has set the cache's own timeout.
+            cache.touch(key, ceil(self.wait()))
+        return count
 
 
-class LoginAddressThrottle(RateThrottle):
-    """Attempts to sign in from one address."""
-
-    scope = "login"
+class AddressThrottle(RateThrottle):
+    """Requests from one address."""
 
     def identify(self, request: Request) -> str | None:
         return self.get_ident(request)
 
 
-class LoginNameThrottle(RateThrottle):
-    """Attempts to sign in under one name, from wherever they come."""
+class LoginThrottle(RateThrottle):
+    """Attempts to sign in; who could try without being counted would guess any password."""
 
     scope = "login"
+    must_count = True
+
+
+class LoginAddressThrottle(LoginThrottle, AddressThrottle):
+    """Attempts to sign in from one address."""
+
+
+class LoginNameThrottle(LoginThrottle):
+    """Attempts to sign in under one name, from wherever they come."""
 
     def identify(self, request: Request) -> str | None:
         name = _sent_name(request)
         return name and _folded(name)
 
 
-class LoginUserThrottle(RateThrottle):
+class LoginUserThrottle(LoginThrottle):
     """Attempts to sign in as one user, under whatever names the database finds him.
 
     MySQL's collations find ``admin`` by many. Names are counted apart from users, all of them:
     who counts those of nobody only tells which users there are.
     """
-
-    scope = "login"
 
     def identify(self, request: Request) -> str | None:
         name = _sent_name(request)
@@ -102,7 +135,7 @@ class LoginUserThrottle(RateThrottle):
             return None
 
 
-class TokenThrottle(LoginAddressThrottle):
+class TokenThrottle(AddressThrottle):
     """Exchanging, checking and revoking tokens from one address."""
 
     scope = "token"

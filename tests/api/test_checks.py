@@ -111,6 +111,31 @@ def test_s07_a_key_that_is_also_something_else(found, sound, settings, monkeypat
     assert list(found({}, deploy=True)) == ["W007"]
 
 
+@pytest.mark.parametrize(
+    ("backend", "said"),
+    [
+        ("locmem.LocMemCache", "alone"),
+        ("dummy.DummyCache", "alone"),
+        ("filebased.FileBasedCache", "loses"),
+        ("db.DatabaseCache", "loses"),
+        ("redis.RedisCache", None),
+        ("memcached.PyMemcacheCache", None),
+    ],
+)
+def test_s14_caches_that_do_not_count_for_all(found, sound, settings, backend, said):
+    settings.CACHES = {"default": {"BACKEND": f"django.core.cache.backends.{backend}"}}
+    told = found({}, deploy=True)
+    assert list(told) == (["W004"] if said else [])
+    assert not said or said in told["W004"].msg
+
+
+def test_s14_a_cache_of_ones_own(found, sound, settings):
+    settings.CACHES = {"default": {"BACKEND": "tests.api.test_throttling.SilentCache"}}
+    assert "SilentCache" in found({}, deploy=True)["W004"].msg
+    settings.CACHES = {"default": {"BACKEND": "nowhere.Cache"}}
+    assert "W004" not in found({}, deploy=True), "Django says so itself"
+
+
 def test_s14_a_cache_each_process_has_for_itself_matters_only_where_it_counts(
     found, sound, settings
 ):

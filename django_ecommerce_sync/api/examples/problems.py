@@ -175,8 +175,16 @@ PROBLEMS: Mapping[str, Problem] = {
     ),
     "503": Problem(
         "ServiceUnavailable",
-        "The database does not answer at the moment.",
-        (Told("No database", "unavailable", "The database does not answer at the moment."),),
+        "The database does not answer at the moment, or nobody counts attempts to sign in.",
+        (
+            Told("No database", "unavailable", "The database does not answer at the moment."),
+            Told(
+                "No cache",
+                "unavailable",
+                "Attempts to sign in cannot be counted at the moment.",
+                "/api/token/",
+            ),
+        ),
         waits=True,
     ),
 }
