@@ -9,7 +9,6 @@ from typing import Any, cast
 
 from django.utils.module_loading import import_string
 
-from ..conf import settings
 from ..orders.conf import OrderSettings
 
 #: Attempts in a period by scope; a project's own dict is laid over this one.
@@ -59,11 +58,6 @@ class ApiSettings(OrderSettings):
     CUSTOMER_OF_USER: str | None = None
     #: The title of the schema and of the Swagger page.
     TITLE: str = "E-commerce sync"
-
-    @staticmethod
-    def configured() -> Any:
-        """What the project has set, as it stands."""
-        return settings.API
 
     @classmethod
     def names(cls) -> list[str]:

@@ -43,7 +43,9 @@ def check_settings(**kwargs: Any) -> list[CheckMessage]:
 
 def check_deployment(**kwargs: Any) -> list[CheckMessage]:
     """What is wrong for production only (``check --deploy``): feeds that anybody can listen to."""
-    return list(plain_http(settings.FEEDS))
+    configured: Any = getattr(django_settings, "ECOMMERCE_SYNC", {})
+    found = configured.get("FEEDS", {}) if isinstance(configured, Mapping) else None
+    return list(plain_http(found)) if isinstance(found, Mapping) else []
 
 
 def check_database(*, databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:

@@ -8,6 +8,9 @@ from typing import Any
 
 from django.core.checks import Error, Warning
 
+#: Where the API's settings are.
+API = "ECOMMERCE_SYNC['API']"
+
 
 def error(number: str, message: str, hint: str) -> Error:
     """A setting that cannot work."""

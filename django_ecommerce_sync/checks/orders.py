@@ -11,9 +11,7 @@ from django.utils.module_loading import import_string
 from ..models import OrderStatus
 from ..orders import STATES
 from ..orders.conf import STOCK_POLICIES
-from .messages import error, guess
-
-_PLACE = "ECOMMERCE_SYNC['API']"
+from .messages import API, error, guess
 
 
 def orders(configured: Mapping[Any, Any]) -> Iterator[CheckMessage]:
@@ -24,13 +22,13 @@ def orders(configured: Mapping[Any, Any]) -> Iterator[CheckMessage]:
     yield from _table(api.get("ORDER_TRANSITIONS", {}))
     policy = api.get("ORDER_STOCK", STOCK_POLICIES[0])
     if policy not in STOCK_POLICIES:
-        message = f"{_PLACE}['ORDER_STOCK'] is {policy!r}."
+        message = f"{API}['ORDER_STOCK'] is {policy!r}."
         yield error("022", message, guess(policy, STOCK_POLICIES))
     yield from _customer(api.get("CUSTOMER_OF_USER"))
 
 
 def _table(table: Any) -> Iterator[CheckMessage]:
-    place = f"{_PLACE}['ORDER_TRANSITIONS']"
+    place = f"{API}['ORDER_TRANSITIONS']"
     if not isinstance(table, Mapping):
         hint = 'Give it rows, {"pending": ["paid", "cancelled"]}; the others stay as they are.'
         yield error("023", f"{place} must be a dict.", hint)
@@ -58,7 +56,7 @@ def _guess_status(name: Any) -> str:
 
 def _customer(find: Any) -> Iterator[CheckMessage]:
     """Whether the function is there that tells which customer a user is."""
-    place = f"{_PLACE}['CUSTOMER_OF_USER']"
+    place = f"{API}['CUSTOMER_OF_USER']"
     hint = "Give it the dotted path of a function: user -> Customer, or None."
     try:
         find = import_string(find) if isinstance(find, str) else find

@@ -3,6 +3,13 @@
 from datetime import timedelta
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
 from django.core import checks
 from rest_framework_simplejwt.settings import api_settings as jwt_settings
 
@@ -10,6 +17,8 @@ from django_ecommerce_sync.api.checks import check_api, check_api_deployment
 from django_ecommerce_sync.api.conf import ApiSettings
 
 SHARED = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache"}}
+DRF = "rest_framework.permissions"
+OURS = "django_ecommerce_sync.api.permissions.ModelPermissions"
 LOCAL = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 
 
@@ -67,12 +76,100 @@ def test_the_defaults_are_sound(found, sound):
         ({"PERMISSION_CLASSES": ["nowhere.Permission"]}, "E031", "PERMISSION_CLASSES"),
         ({"AUTHENTICATION_CLASSES": ["os.path.join"]}, "E031", "no class"),
         ({"FORMER_SIGNING_KEYS": ["short"]}, "E032", "32 bytes"),
+        ({"FORMER_SIGNING_KEYS": [5]}, "E035", "no list of keys"),
+        ({"FORMER_SIGNING_KEYS": None}, "E035", "no list of keys"),
+        ({"FORMER_SIGNING_KEYS": "x" * 40}, "E035", "no list of keys"),
+        ({"PERMISSION_CLASSES": "rest_framework.permissions.AllowAny"}, "E031", "no list"),
+        ({"PERMISSION_CLASSES": None}, "E031", "no list"),
+        ({"SCHEMA_PERMISSION_CLASSES": None}, "E031", "no list"),
+        ({"PERMISSION_CLASSES": [".x"]}, "E031", "imported"),
+        ({"PERMISSION_CLASSES": ["datetime.date"]}, "E031", "has_permission"),
+        ({"AUTHENTICATION_CLASSES": ["datetime.date"]}, "E031", "authenticate"),
+        ({"PAGE_SIZE": 201}, "E033", "MAX_PAGE_SIZE"),
+        ({"MAX_PAGE_SIZE": 20}, "E033", "PAGE_SIZE"),
     ],
 )
 def test_what_cannot_work(found, sound, api, number, said):
     message = found(api)[number]
     assert isinstance(message, checks.Error)
     assert said in f"{message.msg} {message.hint}"
+
+
+NO_DICTS = [None, [], "API", {"API": None}, {"API": []}]
+BROKEN = [
+    {"PERMISSION_CLASSES": ["nowhere.Permission"]},
+    {"PERMISSION_CLASSES": None},
+    {"THROTTLE_RATES": ["5/min"]},
+    {"THROTTLE_RATES": None},
+    {"ACCESS_TOKEN_LIFETIME": 5},
+    {"NUM_PROXIES": "1"},
+    {"FORMER_SIGNING_KEYS": [5]},
+]
+
+
+@pytest.mark.parametrize("whole", [*NO_DICTS, *({"API": api} for api in BROKEN)], ids=repr)
+@pytest.mark.parametrize("deploy", [False, True])
+def test_a_check_tells_and_does_not_crash(sound, settings, whole, deploy):
+    settings.ECOMMERCE_SYNC = whole
+    told = [each.id for each in checks.run_checks(include_deployment_checks=deploy)]
+    ours = [id for id in told if id.startswith("ecommerce_sync.E")]
+    assert len(ours) == 1, "what is wrong is said once"
+
+
+@pytest.mark.parametrize("feeds", [None, [], "shop"])
+def test_feeds_that_are_none_are_told_before_they_are_deployed(sound, settings, feeds):
+    settings.ECOMMERCE_SYNC = {"FEEDS": feeds}
+    told = [each.id for each in checks.run_checks(include_deployment_checks=True)]
+    assert "ecommerce_sync.E003" in told
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"ALGORITHM": "none"}, "none"),
+        ({"ALGORITHM": None}, "None"),
+        ({"ALGORITHM": "RS256"}, "key"),
+        ({"ALGORITHM": "ES256", "SIGNING_KEY": "no PEM"}, "PEM"),
+        ({"SIGNING_KEY": None}, "TypeError"),
+        ({"SIGNING_KEY": 5}, "TypeError"),
+    ],
+)
+def test_keys_that_sign_nothing(found, sound, monkeypatch, given, said):
+    for name, value in given.items():
+        monkeypatch.setattr(jwt_settings, name, value)
+    for deploy in (False, True):
+        told = found({}, deploy=deploy)
+        assert list(told) == ([] if deploy else ["E034"])
+    assert said in found({})["E034"].msg
+    assert "a-key-of-its-own" not in found({})["E034"].msg
+
+
+@pytest.mark.parametrize(("verifying", "number"), [(True, None), (False, "E034")])
+def test_a_pair_of_keys(found, sound, monkeypatch, verifying, number):
+    key = ec.generate_private_key(ec.SECP256R1())
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    monkeypatch.setattr(jwt_settings, "ALGORITHM", "ES256")
+    monkeypatch.setattr(jwt_settings, "SIGNING_KEY", private.decode())
+    monkeypatch.setattr(jwt_settings, "VERIFYING_KEY", public.decode() if verifying else "")
+    assert list(found({})) == ([number] if number else [])
+
+
+@pytest.mark.parametrize("field", ["idd", "user_name"])
+def test_a_user_id_nobody_has(found, sound, monkeypatch, field):
+    monkeypatch.setattr(jwt_settings, "USER_ID_FIELD", field)
+    message = found({})["E036"]
+    assert field in message.msg
+    assert "Did you mean" in message.hint
+    for known in ("pk", "username"):
+        monkeypatch.setattr(jwt_settings, "USER_ID_FIELD", known)
+        assert found({}) == {}
+
+
+@pytest.mark.parametrize("nobody", [[], ()])
+def test_nobody_is_known(found, sound, nobody):
+    message = found({"AUTHENTICATION_CLASSES": nobody})["W011"]
+    assert isinstance(message, checks.Warning)
 
 
 @pytest.mark.parametrize(("key", "bad"), [("x" * 31, True), ("x" * 32, False), ("ü" * 16, False)])
@@ -96,6 +193,11 @@ def test_s07_a_short_key_is_an_error(found, monkeypatch, key, bad):
         ({"REFRESH_TOKEN_LIFETIME": timedelta(days=365)}, {}, "W008"),
         ({"PERMISSION_CLASSES": ["rest_framework.permissions.AllowAny"]}, {}, "W009"),
         ({"PERMISSION_CLASSES": []}, {}, "W009"),
+        ({"PERMISSION_CLASSES": [f"{DRF}.IsAuthenticatedOrReadOnly"]}, {}, "W009"),
+        ({"PERMISSION_CLASSES": [f"{DRF}.IsAuthenticated"]}, {}, "W012"),
+        ({"PERMISSION_CLASSES": [f"{DRF}.IsAuthenticated", f"{DRF}.AllowAny"]}, {}, "W012"),
+        ({"PERMISSION_CLASSES": [f"{DRF}.DjangoModelPermissions"]}, {}, "W012"),
+        ({"PERMISSION_CLASSES": [f"{DRF}.IsAuthenticated", OURS]}, {}, None),
     ],
 )
 def test_what_is_told_before_it_is_deployed(found, sound, settings, api, host, number):
