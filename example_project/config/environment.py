@@ -40,6 +40,17 @@ def parse_env(text: str) -> dict[str, str]:
     return values
 
 
+def flag(environ: Mapping[str, str], name: str, default: bool) -> bool:
+    """Whether ``name`` is 1; the default where nothing is said."""
+    value = environ.get(name)
+    return value == "1" if value else default
+
+
+def number(environ: Mapping[str, str], name: str, default: int) -> int:
+    """The whole number that ``name`` is; the default where nothing is said."""
+    return int(environ.get(name) or default)
+
+
 def database(environ: Mapping[str, str], sqlite: Path) -> dict[str, Any]:
     """``DATABASE_URL``, else ``DB_NAME`` and its companions on MySQL, else the SQLite file."""
     if url := environ.get("DATABASE_URL"):
