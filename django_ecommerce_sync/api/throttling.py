@@ -122,17 +122,19 @@ class LoginNameThrottle(LoginThrottle):
 class LoginUserThrottle(LoginThrottle):
     """Attempts to sign in as one user, under whatever names the database finds him.
 
-    MySQL's collations find ``admin`` by many. Names are counted apart from users, all of them:
-    who counts those of nobody only tells which users there are.
+    MySQL's collations find ``admin`` by many. A name nobody has is counted here, too, so that
+    neither the work nor the counters tell which users there are.
     """
 
     def identify(self, request: Request) -> str | None:
         name = _sent_name(request)
+        if name is None:
+            return None
         users: Any = get_user_model()._default_manager
         try:
-            return name and str(users.get_by_natural_key(name).pk)
+            return f"user:{users.get_by_natural_key(name).pk}"
         except ObjectDoesNotExist:
-            return None
+            return f"name:{_folded(name)}"
 
 
 class TokenThrottle(AddressThrottle):

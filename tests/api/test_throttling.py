@@ -74,6 +74,24 @@ def test_names_alike_are_counted_together_whether_there_is_such_a_user_or_not(db
     assert guesses(*ALIKE) == [401] * 5 + [429] * 2
 
 
+def test_s15_names_nobody_has_are_counted_like_others(user, monkeypatch):
+    """As often as those of users: an answer to either takes as much work."""
+    calls = []
+
+    def add(self, *args, **kwargs):
+        calls.append(args)
+        return plain(self, *args, **kwargs)
+
+    plain = LocMemCache.add
+    monkeypatch.setattr(LocMemCache, "add", add)
+    numbers = []
+    for name in ("ann", "nobody"):
+        calls.clear()
+        guesses(name)
+        numbers.append(len(calls))
+    assert numbers == [3, 3]
+
+
 def test_one_user_is_counted_under_every_name_that_finds_him(user, monkeypatch):
     """As MySQL and MariaDB do, whose collations take many names for one."""
     users = type(get_user_model().objects)
