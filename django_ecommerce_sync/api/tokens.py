@@ -61,6 +61,7 @@ def _decode(backend: Any, former_keys: Sequence[str], token: Any, verify: bool) 
     for former_key in former_keys:
         former = copy(backend)
         former.prepared_signing_key = former._prepare_key(former_key)
+        former.prepared_verifying_key = former.prepared_signing_key  # of a pair it is public
         try:
             return cast(dict[str, Any], former.decode(token, verify=verify))
         except TokenBackendExpiredToken:

@@ -4,6 +4,13 @@ from typing import ClassVar
 
 import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
 from django.conf import settings as django_settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
@@ -443,3 +450,24 @@ def test_keys_that_are_fetched_are_asked_each_time(user, monkeypatch):
 
 def refuse(*args, **kwargs):
     raise InvalidTokenError
+
+
+def test_s07_a_former_pair_of_keys_is_told_by_its_public_one(
+    user, client, anonymous, settings, monkeypatch
+):
+    backends = []
+    for _pair in range(2):
+        key = ec.generate_private_key(ec.SECP256R1())
+        private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+        public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        backends.append(TokenBackend("ES256", private, public.decode()))
+    old, new = backends
+    place = "rest_framework_simplejwt.state.token_backend"
+    monkeypatch.setattr(place, old)
+    pair = anonymous.post("/api/token/", {"username": "ann", "password": "secret-word"}).json()
+    monkeypatch.setattr(place, new)
+    assert status(pair) == 401
+    settings.ECOMMERCE_SYNC = {"API": {"FORMER_SIGNING_KEYS": [old.verifying_key]}}
+    assert status(pair) == 200
+    fresh = exchange(anonymous, pair["refresh"]).json()
+    assert status(fresh) == 200
