@@ -54,7 +54,7 @@ class _Backend:
         backend = self._backend
         if not verify or backend.jwks_client:  # whoever publishes keys may withdraw one
             return _decode(backend, self._keys, token, verify)
-        return {**_claims(backend, backend.get_verifying_key(token), self._keys, token)}
+        return {**_claims(backend, self._keys, token)}
 
 
 def _decode(backend: Any, former_keys: Sequence[str], token: Any, verify: bool) -> dict[str, Any]:
@@ -72,8 +72,8 @@ def _decode(backend: Any, former_keys: Sequence[str], token: Any, verify: bool) 
 
 
 @lru_cache(maxsize=1024)
-def _claims(backend: Any, key: Any, former_keys: Sequence[str], token: Any) -> dict[str, Any]:
-    """The claims of a token that these keys have signed, which stays so; refusals are not kept.
+def _claims(backend: Any, former_keys: Sequence[str], token: Any) -> dict[str, Any]:
+    """The claims of a token that their keys have signed, which stays so; refusals are not kept.
 
     Whether it has expired by now is asked each time, by ``Token.verify``.
     """
