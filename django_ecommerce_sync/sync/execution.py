@@ -184,7 +184,9 @@ class StreamExecution:
         if not place.read:
             return
         self.rejected.is_whole = False
-        rejected = self.run.issues.filter(stream=self.stream.name, code__in=WAITING)
+        rejected = self.run.issues.filter(stream=self.stream.name)
+        bad = set(rejected.values_list("position", flat=True))
+        rejected = rejected.filter(code__in=WAITING)
         waiting = set(rejected.values_list("position", flat=True)[:_MAX_WAITING])
         if waiting or self.matcher.has_repeats():
             for batch in self._batches(Place(), place.read, Observation()):
@@ -192,6 +194,8 @@ class StreamExecution:
                 for row, (external_id, _) in zip(batch.rows, batch.known, strict=True):
                     if row[0] in waiting:
                         self.waiting[external_id] = row
+                    elif row[0] not in bad and self.matcher.last_copy_counts:
+                        self.waiting.pop(external_id, None)
 
     def _settle(self, place: Place) -> None:
         """Second thoughts, once all has been read: last copies, and records that had to wait."""
@@ -323,7 +327,7 @@ class StreamExecution:
         self.run = self.attempt.run = run
         self.matcher.met.keep()
         if pass_ is Pass.FIRST:
-            self._remember(changes)
+            self._remember(changes, report)
         self._tell(report)
 
     def _has_landed(self, run: SyncRun) -> bool:
@@ -456,9 +460,12 @@ class StreamExecution:
 
     # -- afterwards --------------------------------------------------------------------------
 
-    def _remember(self, changes: Changes) -> None:
+    def _remember(self, changes: Changes, report: Report) -> None:
         """Keep what wants a second look when the stream has ended."""
         self.repeats.put(changes.postponed)
+        if self.waiting and self.matcher.last_copy_counts:
+            for external_id, _ in report.landed:
+                self.waiting.pop(external_id, None)
         for item in changes.waiting:
             if item.external_id in self.waiting or len(self.waiting) < _MAX_WAITING:
                 self.waiting[item.external_id] = (item.position, item.origin)

@@ -158,6 +158,11 @@ class Matcher:
                 self.stream, self.target, self.ownership, feed=self.feed, run=self.run
             )
 
+    @property
+    def last_copy_counts(self) -> bool:
+        """Whether the last copy of a record counts, for none says when it changed."""
+        return self.source_time is None
+
     def key_text(self, payload: Payload) -> str:
         """The record's key as far as it can be told, to find the record by; no e-mail address."""
         if self.key_is_personal:
@@ -189,7 +194,13 @@ class Matcher:
         return [item for item in items if item.link and item.link.repeats]
 
     def still_unseen(self, rows: Sequence[NumberedRow]) -> list[NumberedRow]:
-        """Of the rows, those of which no other copy that is as new has landed in this run."""
+        """Of rows that wait, those of which no copy that counts more has landed in this run.
+
+        Which come later in the stream is known to who kept them; where records say when they
+        changed, any that is as new counts more.
+        """
+        if self.last_copy_counts:
+            return list(rows)
         items = list(self._items(rows, Changes()))
         self._find_links(items, {})
         unseen = [item for item in items if item.earlier in _NOT_APPLIED or item.is_newer]

@@ -190,6 +190,8 @@ class Gathering(StreamExecution):
                     self.waiting[self.matcher.id_of(payload)] = (position, row)
                 elif position not in rejected:
                     external_id = self.matcher.id_of(payload)
+                    if self.matcher.last_copy_counts:
+                        self.waiting.pop(external_id, None)
                     if external_id in wanted:
                         copies.append(Item(position, payload, external_id, "", row))
                     elif position > overruled.get(external_id, position):

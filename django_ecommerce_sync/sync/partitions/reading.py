@@ -22,7 +22,7 @@ from ..landing import Landing
 from ..lease import DatabaseNow, Lease, lease_end
 from ..match import Matcher
 from ..observation import Observation
-from ..report import add_counts
+from ..report import Report, add_counts
 from .stored import added_up, base_of, wait_for_others
 
 #: The fields of a run that a partition has for itself, as it has them.
@@ -113,7 +113,7 @@ class PartitionExecution(StreamExecution):
     def _check_end(self, read: int) -> None:
         pass  # the run does, once it knows the sum
 
-    def _remember(self, changes: Changes) -> None:
+    def _remember(self, changes: Changes, report: Report) -> None:
         pass  # the letters of the links and the issues do
 
     def _hold(self) -> SyncRun:
