@@ -24,7 +24,8 @@ class Heartbeat(threading.Thread, Generic[J]):
     """Renews a lease, thrice in its time, as long as batches come within ``MAX_SILENCE``.
 
     A frozen or dead worker's heart stops with it. The connection is the thread's own and is
-    closed after each beat, so that none is held while a feed is read.
+    closed after each beat, so that none is held while a feed is read. Inside a transaction of the
+    caller's it stands still: nobody else sees the lease, and a beat would wait for the row.
     """
 
     def __init__(self, lease: Lease[J]) -> None:
@@ -35,7 +36,8 @@ class Heartbeat(threading.Thread, Generic[J]):
         self._progress = monotonic()
 
     def __enter__(self) -> Self:
-        self.start()
+        if not connection.in_atomic_block:
+            self.start()
         return self
 
     def __exit__(
@@ -45,7 +47,8 @@ class Heartbeat(threading.Thread, Generic[J]):
         traceback: TracebackType | None,
     ) -> None:
         self._stopped.set()
-        self.join()
+        if self.is_alive():
+            self.join()
 
     def run(self) -> None:
         while not self._stopped.wait(settings.LEASE_SECONDS / 3):
