@@ -392,3 +392,9 @@ def test_a_customer_nobody_finds(found, find, text):
     assert text in found(API={"CUSTOMER_OF_USER": find})["E026"].msg
     assert found(API={"CUSTOMER_OF_USER": "django.setup"}) == {}
     assert found(API={"CUSTOMER_OF_USER": len}) == {}
+
+
+def test_times_without_a_zone_are_refused(found, settings):
+    assert "E038" not in found()
+    settings.USE_TZ = False
+    assert "USE_TZ = True" in found()["E038"].hint

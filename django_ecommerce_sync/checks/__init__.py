@@ -15,7 +15,7 @@ from ..sync.infile import may_send_files
 from .feeds import cron_complaint, feeds, plain_http
 from .messages import error, warning
 from .orders import orders
-from .values import installed, names, runner, values
+from .values import installed, names, runner, time_zones, values
 
 __all__ = [
     "charset_complaint",
@@ -37,6 +37,7 @@ def check_settings(**kwargs: Any) -> list[CheckMessage]:
         *runner(),
         *feeds(configured),
         *orders(configured),
+        *time_zones(),
         *installed(),
     ]
 

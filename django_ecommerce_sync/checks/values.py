@@ -7,6 +7,7 @@ from typing import Any
 
 from celery import current_app
 from django.apps import apps
+from django.conf import settings as django_settings
 from django.core.checks import CheckMessage
 
 from ..conf import Settings, settings
@@ -88,6 +89,13 @@ def runner() -> Iterator[CheckMessage]:
         message = "ECOMMERCE_SYNC['RUNNER'] is 'celery', but Celery has no broker."
         hint = "Set CELERY_BROKER_URL and load the project's Celery app in its __init__.py."
         yield error("007", message, hint)
+
+
+def time_zones() -> Iterator[CheckMessage]:
+    """Whether times can be told: feeds and the API speak of points in time, in UTC."""
+    if not django_settings.USE_TZ:
+        message = "USE_TZ is False: points in time would be kept without their zone."
+        yield error("038", message, "Set USE_TZ = True, Django's default since 5.0.")
 
 
 def installed() -> Iterator[CheckMessage]:
