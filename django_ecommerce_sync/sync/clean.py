@@ -7,6 +7,7 @@ every database: what a column would round, cut or fold is decided here, never th
 from __future__ import annotations
 
 import json
+import math
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +21,7 @@ from django.core.validators import MaxLengthValidator, MinValueValidator
 from django.db import models
 
 from ..exceptions import RecordError
-from ..feeds import Reference
+from ..feeds import MISSING, Reference
 from ..models import CURRENCIES, CodeField, CurrencyField, KeyField, is_too_large
 from .insert import JSONText
 
@@ -149,7 +150,7 @@ def _cleaner(field: Any, decimal: str, casefold: bool) -> Cleaner:
     if isinstance(field, models.DecimalField):
         return _decimal(field, decimal)
     if isinstance(field, models.FloatField):
-        return lambda value: float(_number(value, decimal))
+        return lambda value: _float(value, decimal)
     if isinstance(field, models.IntegerField):
         return _integer(field)
     if isinstance(field, models.BooleanField):
@@ -161,6 +162,13 @@ def _cleaner(field: Any, decimal: str, casefold: bool) -> Cleaner:
     if isinstance(field, models.JSONField):
         return _json
     return _any(field)
+
+
+def _float(value: Any, decimal: str) -> float:
+    number = float(_number(value, decimal))
+    if not math.isfinite(number):
+        raise RecordError("out_of_range", "It is too large.", value=value)
+    return number
 
 
 def _relation(value: Any) -> Any:
@@ -378,8 +386,8 @@ def _json(value: Any) -> Any:
 
 
 def json_texts(values: list[Any]) -> list[JSONText] | None:
-    """JSON values as texts, or None where one of them cannot be stored, or is blank."""
-    if any(isinstance(value, str) and not value.strip() for value in values):
+    """JSON values as texts, or None where one is not there, is blank, or cannot be stored."""
+    if MISSING in values or any(isinstance(value, str) and not value.strip() for value in values):
         return None
     try:
         texts = list(map(_JSON.encode, values))

@@ -60,7 +60,6 @@ class FileInsert(Insert):
             "CHARACTER SET utf8mb4 FIELDS TERMINATED BY 0x1F ESCAPED BY 0x5C "
             f"LINES TERMINATED BY 0x1E ({', '.join(columns[: len(names)])})"
         )
-        self._is_fit = True
         self._number = 0
 
     @staticmethod
@@ -71,16 +70,13 @@ class FileInsert(Insert):
     def _written(self, rows: Sequence[Sequence[Any]]) -> Iterator[str]:
         """The rows as lines of a file."""
         texts = as_texts(rows)
-        self._is_fit &= texts is not None
+        if texts is None:
+            raise ValueError("There are characters that part values and rows.")
         self._number += len(rows)
-        yield _line("".join([text + ROW for text in texts or ()])).replace(NULL, "\\N")
+        yield _line("".join([text + ROW for text in texts])).replace(NULL, "\\N")
 
-    def execute(self, later: Sequence[str] = ()) -> list[tuple[Any, ...]]:
-        """Insert the rows; raises ``DataError`` if not all of them went in as they are."""
-        if not self._number:
-            return []
-        if not self._is_fit:
-            raise DataError("There are characters that part values and rows.")
+    def _sent(self, later: Sequence[str]) -> list[tuple[Any, ...]]:
+        """Send the rows; raises ``DataError`` if not all of them went in as they are."""
         missing = iter(later)
         first, *others = "".join(self._rows).split(LATER)
         text = first + "".join([_line(next(missing)) + other for other in others])

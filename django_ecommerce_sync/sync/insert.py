@@ -97,6 +97,8 @@ class Insert:
         self._width = len(names) + len(constants)
         #: Rows as parameters, or as the text of some at a time.
         self._rows: list[Any] = []
+        #: Why the rows cannot be written out, if so.
+        self._failure: Exception | None = None
         #: Where the primary keys of the inserted rows begin, if that is all that was told of them.
         self.first_pk: int | None = None
 
@@ -106,20 +108,38 @@ class Insert:
         return "".join([f",{literal(self.connection, value)}" for value in self._fixed])
 
     def add(self, rows: Sequence[Sequence[Any]]) -> Self:
-        """More rows; nothing is sent yet."""
-        if rows and self.connection.vendor == "mysql":
-            self._rows += self._written(self._parameters(rows))
-        elif rows:
-            self._rows += [[*row, *self._fixed] for row in self._parameters(rows)]
+        """More rows; nothing is sent yet, and what they have that no column takes is told then."""
+        try:
+            if rows and self.connection.vendor == "mysql":
+                self._rows += self._written(self._parameters(rows))
+            elif rows:
+                self._rows += [[*row, *self._fixed] for row in self._parameters(rows)]
+        except self._refusals as error:
+            self._failure = error
         return self
+
+    @property
+    def _refusals(self) -> tuple[type[Exception], ...]:
+        """What adapters and drivers raise for values that they cannot write."""
+        connection: Any = self.connection
+        return (OverflowError, ValueError, connection.Database.ProgrammingError)
 
     def execute(self, later: Sequence[str] = ()) -> list[tuple[Any, ...]]:
         """Insert the rows in as few statements as may be; what they returned, if anything.
 
-        ``later`` are the texts for which ``LATER`` stands, one in each row.
+        ``later`` are the texts for which ``LATER`` stands, one in each row. Raises ``DataError``
+        for rows that cannot be written.
         """
+        if self._failure is not None:
+            raise DataError(str(self._failure)) from self._failure
         if not self._rows:
             return []
+        try:
+            return self._sent(later)
+        except OverflowError as error:
+            raise DataError(str(error)) from error
+
+    def _sent(self, later: Sequence[str]) -> list[tuple[Any, ...]]:
         with self.connection.cursor() as cursor:
             if self.connection.vendor == "mysql":
                 found: list[tuple[Any, ...]] = []

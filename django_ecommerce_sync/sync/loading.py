@@ -86,6 +86,8 @@ class Loader:
             return False
         if ownership.fillable & mapped:  # a blank may be for another feed to fill
             return False
+        if target.table.pk.attname in mapped:
+            return False
         return {target.key, *target.required} <= mapped - {*ownership.policies}
 
     @property
