@@ -25,6 +25,7 @@ from rest_framework.response import Response
 
 from ..models import IdempotencyKey
 from .conf import api_settings
+from .contention import persistently
 from .problems import Conflict, FieldProblem, FieldsProblem, step
 from .renderers import JSONRenderer, ProblemRenderer
 
@@ -67,14 +68,17 @@ class InProgress(Conflict):
 
 
 def idempotent(handler: Handler) -> Handler:
-    """Let a view's POST heed ``Idempotency-Key``. Rights and rates are looked at every time."""
+    """Let a view's POST heed ``Idempotency-Key``. Rights and rates are looked at every time.
+
+    With a key or without, it is carried out again where it met the locks of others.
+    """
 
     @wraps(handler)
     def answer(view: Any, request: Request, *args: Any, **kwargs: Any) -> Response:
         key = _key(request)
         if key is None:
-            return handler(view, request, *args, **kwargs)
-        row = _claim(request, key)
+            return persistently(lambda: handler(view, request, *args, **kwargs))
+        row = persistently(lambda: _claim(request, key))
         if row.status is not None:
             return _replay(request, row)
         return _carry_out(view, row, lambda: handler(view, request, *args, **kwargs))
@@ -154,13 +158,18 @@ def _mine(row: IdempotencyKey) -> Any:
 
 def _carry_out(view: Any, row: IdempotencyKey, work: Callable[[], Response]) -> Response:
     try:
-        with transaction.atomic():
-            response = work()
-            if not _keep(row, response):
-                raise InProgress()
+        response = persistently(lambda: _answered(row, work))
     except Exception as error:
         response = view.handle_exception(error)
         _keep_refusal(row, response)
+    return response
+
+
+def _answered(row: IdempotencyKey, work: Callable[[], Response]) -> Response:
+    with transaction.atomic():
+        response = work()
+        if not _keep(row, response):
+            raise InProgress()
     return response
 
 

@@ -22,6 +22,7 @@ from rest_framework.response import Response
 from rest_framework.settings import api_settings as drf_settings
 from rest_framework.views import set_rollback
 
+from ..sync.faults import is_lock_conflict
 from .conf import api_settings
 
 logger = logging.getLogger("django_ecommerce_sync.api")
@@ -153,6 +154,14 @@ class Uncounted(Unavailable):
     default_detail = _("Attempts to sign in cannot be counted at the moment.")
 
 
+class LockConflict(Unavailable):
+    """Other requests hold what this one wants, again and again."""
+
+    default_detail = _("Other requests were in the way, and nothing was done; send it again.")
+    default_code = "lock_conflict"
+    wait = 1
+
+
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
     """Any error as a problem; what nobody expected is logged, and told only as a 500."""
     known = _known(error)
@@ -184,6 +193,9 @@ def _known(error: Exception) -> exceptions.APIException | None:
         return _protected(error)
     if isinstance(error, IntegrityError):
         return Conflict()
+    if isinstance(error, OperationalError) and is_lock_conflict(error):
+        logger.warning("Others held the locks: %s", error)
+        return LockConflict()
     if isinstance(error, OperationalError | InterfaceError):
         logger.warning("The database does not answer: %s", error)
         return Unavailable()

@@ -4,7 +4,7 @@ Only orders made here move stock: those of a feed were sold elsewhere, and the f
 product's inventory knows of them. No link is told of these writes: a feed that still says the
 same has not counted what was sold here, so its next run shall leave our count alone.
 
-Products are always written in the order of their primary keys, before an order's lines refer to
+Products are always locked in the order of their primary keys, before an order's lines refer to
 them: two orders wait for each other, and never both for the other one.
 """
 
@@ -142,8 +142,11 @@ def _take(order: Order, lines: Sequence[OrderLine]) -> Units:
 
 def _shift(held: Units, wanted: Units, skus: Mapping[int, str]) -> None:
     """Reserve or release the difference, product by product; each is one statement."""
+    pks = sorted({*held, *wanted})
+    if any(wanted[pk] == held[pk] for pk in pks):
+        _lock(pks)  # lines that come to name a product have the database lock it, written or not
     short = []
-    for pk in sorted({*held, *wanted}):
+    for pk in pks:
         units = wanted[pk] - held[pk]
         if units < 0:
             reserved = _lowered("reserved_count", -units, 0)
@@ -152,6 +155,10 @@ def _shift(held: Units, wanted: Units, skus: Mapping[int, str]) -> None:
             short.append(pk)
     if short:
         raise InsufficientStock(list(_shortages(short, held, wanted, skus)))
+
+
+def _lock(pks: Sequence[int]) -> None:
+    list(Product.objects.select_for_update().filter(pk__in=pks).order_by("pk").values("pk"))
 
 
 def _reserve(pk: int, units: int) -> bool:

@@ -37,6 +37,8 @@ PACKET_TOO_LARGE = 1153
 _TRIES = 8
 #: ... and for so many seconds where the server is away, or takes no writes.
 _SECONDS = 60.0
+#: So many seconds are left for another try where a client waits for the answer.
+_HASTE_SECONDS = 10.0
 
 
 def is_about_a_row(error: DatabaseError) -> bool:
@@ -58,16 +60,19 @@ def is_away(error: DatabaseError) -> bool:
     return _number(error) in _AWAY_MYSQL or "connection" in str(error).lower()
 
 
-def is_passing(error: DatabaseError) -> bool:
-    """Whether the same batch may succeed a moment later."""
-    if is_away(error):
-        return True
+def is_lock_conflict(error: DatabaseError) -> bool:
+    """Whether others had locked what the work wanted, or changed what it had read."""
     if not isinstance(error, OperationalError):
         return False
-    if _number(error) in _BUSY_MYSQL | _NOT_WRITABLE:
-        return True
     text = str(error).lower()
-    return any(words in text for words in _BUSY_WORDS)
+    return _number(error) in _BUSY_MYSQL or any(words in text for words in _BUSY_WORDS)
+
+
+def is_passing(error: DatabaseError) -> bool:
+    """Whether the same batch may succeed a moment later."""
+    if is_away(error) or is_lock_conflict(error):
+        return True
+    return isinstance(error, OperationalError) and _number(error) in _NOT_WRITABLE
 
 
 def code_of(error: DatabaseError) -> str:
@@ -84,16 +89,23 @@ class Patience:
 
     def __init__(self) -> None:
         self._tries = 0
-        self._deadline = monotonic() + _SECONDS
+        self._began = monotonic()
 
     def wait(self, error: DatabaseError) -> None:
         """Wait before the next try; raises ``error`` where there is no point in one."""
         self._tries += 1
-        is_long = is_away(error) or _number(error) in _NOT_WRITABLE  # as long as a failover takes
-        has_time = is_long and monotonic() < self._deadline
-        if not (is_passing(error) and (has_time or self._tries < _TRIES)):
+        if not self._lasts(error):
             raise error
         self.pause()
+
+    def _lasts(self, error: DatabaseError) -> bool:
+        is_long = is_away(error) or _number(error) in _NOT_WRITABLE  # as long as a failover takes
+        has_time = is_long and self._seconds < _SECONDS
+        return is_passing(error) and (has_time or self._tries < _TRIES)
+
+    @property
+    def _seconds(self) -> float:
+        return monotonic() - self._began
 
     def pause(self) -> None:
         """Let others finish: up to a growing limit, at random, so that nobody waits in step."""
@@ -103,12 +115,23 @@ class Patience:
         time.sleep(random.uniform(0, limit))  # noqa: S311
 
 
-def tried_again(work: Callable[[], T]) -> T:
+class Haste(Patience):
+    """The same where a client waits for the answer: only locks are waited for, and not for long.
+
+    They are known before a COMMIT, so the work was not done: it need not bear being done twice.
+    """
+
+    def _lasts(self, error: DatabaseError) -> bool:
+        has_time = self._tries < _TRIES and self._seconds < _HASTE_SECONDS
+        return is_lock_conflict(error) and has_time
+
+
+def tried_again(work: Callable[[], T], patience: Patience | None = None) -> T:
     """What ``work`` returns, tried as a whole until the database takes it or patience ends.
 
     The answer to a COMMIT may be lost, so ``work`` must do no harm when it is done twice.
     """
-    patience = Patience()
+    patience = patience or Patience()
     while True:
         try:
             return work()

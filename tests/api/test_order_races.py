@@ -119,3 +119,21 @@ def test_changing_lines_while_others_buy(at_once, order):
     held = sum(OrderLine.objects.values_list("reserved_count", flat=True))
     assert stock("SK-1") == (5, held)
     assert held == 5
+
+
+def test_baskets_that_change_and_baskets_that_are_bought_never_end_each_other(
+    at_once, client, monkeypatch
+):
+    """Nobody waits a second time: the locks are taken in one order, whatever changes."""
+    monkeypatch.setattr("django_ecommerce_sync.sync.faults.is_lock_conflict", lambda error: False)
+    for sku in ("A", "B"):
+        Product.objects.create(sku=sku, price=1, inventory_count=1000)
+    baskets = [[{"sku": sku, "quantity": 1} for sku in skus] for skus in ("AB", "BA")]
+    made = [client.post(URL, {"lines": baskets[0]}).json()["id"] for _ in range(4)]
+
+    def changing(pk, turn):
+        return lambda client: client.patch(f"{URL}{pk}/", {"lines": baskets[turn]})
+
+    for turn in (1, 0) * 5:
+        answers = at_once(*[changing(pk, turn) for pk in made], *[buying("A", "B")] * 4)
+        assert codes(answers) == [200] * 4 + [201] * 4

@@ -175,9 +175,15 @@ PROBLEMS: Mapping[str, Problem] = {
     ),
     "503": Problem(
         "ServiceUnavailable",
-        "The database does not answer at the moment, or nobody counts attempts to sign in.",
+        "The database does not answer at the moment, others hold what the request wants, or nobody "
+        "counts attempts to sign in.",
         (
             Told("No database", "unavailable", "The database does not answer at the moment."),
+            Told(
+                "Others in the way",
+                "lock_conflict",
+                "Other requests were in the way, and nothing was done; send it again.",
+            ),
             Told(
                 "No cache",
                 "unavailable",

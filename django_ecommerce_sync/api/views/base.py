@@ -31,6 +31,7 @@ from ..compiled import (
     prepared_list,
 )
 from ..conf import classes
+from ..contention import persistent
 from ..exports import export
 from ..fields import MAX_INTEGER
 from ..filters import FieldFilter, OrderingFilter, SearchFilter
@@ -325,15 +326,20 @@ class ResourceView(
         """What the address says of the one row it names; raises ``Http404``."""
         return {self.lookup_field: self.kwargs[self.lookup_field]}
 
+    @persistent
     def update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return self.change(request, partial=kwargs.get("partial", False))
+
+    def change(self, request: Request, *, partial: bool) -> Response:
+        """Give the row the values of the body."""
         with transaction.atomic():
             row = self.get_object()
-            partial = kwargs.get("partial", False)
             serializer = self.get_serializer(row, data=request.data, partial=partial)
             serializer.is_valid(raise_exception=True)
             self.perform_update(serializer)
             return self.show(serializer)
 
+    @persistent
     def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         with transaction.atomic():
             return super().destroy(request, *args, **kwargs)

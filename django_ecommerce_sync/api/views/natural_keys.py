@@ -55,12 +55,12 @@ class NaturalKeyView(ResourceView[Synced]):
             kwargs["data"] = {self.lookup_field: self._address, **body}
         return super().get_serializer(*args, **kwargs)
 
-    def update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        if kwargs.get("partial"):
-            return super().update(request, *args, **kwargs)
+    def change(self, request: Request, *, partial: bool) -> Response:
+        if partial:
+            return super().change(request, partial=True)
         for _attempt in range(_TRIES):
             try:
-                return super().update(request, *args, **kwargs)
+                return super().change(request, partial=False)
             except Http404:
                 check_absence(request)
             try:
