@@ -34,6 +34,11 @@ BEYOND_THE_SCHEMA = (
     ("too_deep", ".*"),
     ("out_of_range", ".*"),
     ("overflow", r"(/\d+)?/order_date"),
+    # Prices are copied from products, whose currencies are theirs; so are those of stored lines.
+    ("currency_mismatch", r"/lines/\d+/unit_price"),
+    ("required", r"/lines/\d+/unit_price"),
+    ("lines_are_priced", "/currency"),
+    ("required", "/currency"),
     # A line names its product in one of two ways: anyOf beside properties is more than the
     # generators of clients understand.
     ("required", r"(/\d+)?/lines/\d+/product"),

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from django.utils.translation import gettext as _
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
 
+from ...conf import settings
 from ...models import OrderLine, Product
 from .. import fields
 from .base import ModelSerializer
@@ -66,14 +67,56 @@ class OrderLineSerializer(ModelSerializer[OrderLine]):
         validators: ClassVar[list[Any]] = []
 
 
-def complete(lines: Sequence[Line], stored: Sequence[OrderLine] = ()) -> list[Line]:
-    """The lines with product, SKU, name and price filled in; three queries at most."""
-    by_id, by_sku = _products(lines)
+class Products(NamedTuple):
+    """The products that lines name."""
+
+    by_id: Mapping[int, Product]
+    by_sku: Mapping[str, Product]
+
+    @classmethod
+    def of(cls, lines: Iterable[Line]) -> Products:
+        """Those of all these lines; two queries at most."""
+        ids = {line["product_id"] for line in lines if line.get("product_id")}
+        skus = {line["sku"] for line in lines if not line.get("product_id") and line.get("sku")}
+        return cls(
+            Product.objects.in_bulk(ids) if ids else {},
+            Product.objects.in_bulk(skus, field_name="sku") if skus else {},
+        )
+
+    def get(self, line: Line) -> Product | None:
+        """The product a line names; None where there is none."""
+        if product_id := line.get("product_id"):
+            return self.by_id.get(product_id)
+        return self.by_sku.get(line.get("sku", ""))
+
+
+def currency_of(lines: Sequence[Line], products: Products) -> str:
+    """The currency of an order that names none: that of its products.
+
+    Those whose prices are copied decide; raises ``ValidationError`` where nobody could tell.
+    """
+    copied = _currencies((line for line in lines if "unit_price" not in line), products)
+    found = copied[:1] or _currencies(lines, products)
+    if len(set(found)) > 1:
+        detail = _("The products are priced in several currencies: say which one this is in.")
+        raise ValidationError({"currency": [ErrorDetail(detail, "required")]})
+    return found[0] if found else settings.DEFAULT_CURRENCY
+
+
+def _currencies(lines: Iterable[Line], products: Products) -> list[str]:
+    named = map(products.get, lines)
+    return [product.currency for product in named if product is not None and product.currency]
+
+
+def complete(
+    lines: Sequence[Line], products: Products, currency: str, stored: Sequence[OrderLine] = ()
+) -> list[Line]:
+    """The lines of an order in this currency, with product, SKU, name and price filled in."""
     completed: list[Line] = []
     errors: list[dict[str, Any]] = []
     for index, line in enumerate(lines):
         before = stored[index] if index < len(stored) else None
-        completed_line, error = _complete(line, before, by_id, by_sku)
+        completed_line, error = _complete(line, before, products.get(line), currency)
         completed.append(completed_line)
         errors.append(error)
     if any(errors):
@@ -81,27 +124,17 @@ def complete(lines: Sequence[Line], stored: Sequence[OrderLine] = ()) -> list[Li
     return completed
 
 
-def _products(lines: Sequence[Line]) -> tuple[dict[int, Product], dict[str, Product]]:
-    ids = {line["product_id"] for line in lines if line.get("product_id")}
-    skus = {line["sku"] for line in lines if not line.get("product_id") and line.get("sku")}
-    by_id = Product.objects.in_bulk(ids) if ids else {}
-    by_sku = Product.objects.in_bulk(skus, field_name="sku") if skus else {}
-    return by_id, by_sku
-
-
 def _complete(
-    line: Line,
-    before: OrderLine | None,
-    by_id: Mapping[int, Product],
-    by_sku: Mapping[str, Product],
+    line: Line, before: OrderLine | None, product: Product | None, currency: str
 ) -> tuple[Line, dict[str, Any]]:
     product_id, sku = line.get("product_id"), line.get("sku", "")
     if before is not None and _is_same(before, product_id, sku):
         kept = {name: getattr(before, name) for name in SNAPSHOT}
         return {**kept, **_ZEROS, **line, "product_id": before.product_id, "sku": before.sku}, {}
-    product = by_id.get(product_id) if product_id else by_sku.get(sku)
     if product is None:
         return line, _missing(product_id, sku)
+    if "unit_price" not in line and product.currency not in ("", currency):
+        return line, _in_another_currency(product, currency)
     copied = {name: getattr(product, source) for name, source in SNAPSHOT.items()}
     return {**copied, **_ZEROS, **line, "product_id": product.pk, "sku": product.sku}, {}
 
@@ -118,6 +151,27 @@ def _missing(product_id: int | None, sku: str) -> dict[str, Any]:
     name = "product" if product_id else "sku"
     detail = _("There is no product %s.") % (product_id or sku)
     return {name: [ErrorDetail(detail, "does_not_exist")]}
+
+
+def _in_another_currency(product: Product, currency: str) -> dict[str, Any]:
+    detail = _("%(sku)s is priced in %(its)s, the order in %(order)s: say the price.") % {
+        "sku": product.sku,
+        "its": product.currency,
+        "order": currency or "–",
+    }
+    return {"unit_price": [ErrorDetail(detail, "currency_mismatch")]}
+
+
+def check_prices_are_sent(lines: Sequence[Line] | None) -> None:
+    """Refuse another currency for stored lines unless all are sent with prices in that one."""
+    if lines is None:
+        detail = _("Its lines are priced in the present one: send them all with their prices.")
+        raise ValidationError({"currency": [ErrorDetail(detail, "lines_are_priced")]})
+    detail = _("The order changes its currency: say the price.")
+    missing = {"unit_price": [ErrorDetail(detail, "required")]}
+    errors = [{} if "unit_price" in line else missing for line in lines]
+    if any(errors):
+        raise ValidationError({"lines": errors})
 
 
 def check_amounts(values: Mapping[str, Any]) -> None:

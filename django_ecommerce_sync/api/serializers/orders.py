@@ -12,8 +12,7 @@ from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
 from ... import orders
-from ...conf import settings
-from ...models import Customer, Order, OrderEvent, OrderLine, Product
+from ...models import Customer, Order, OrderEvent, OrderLine
 from ..examples.answers import EVENT, ORDER, answer
 from ..fields import ChoiceField, KeyField
 from .base import (
@@ -24,7 +23,16 @@ from .base import (
     changed_fields,
     unique_key,
 )
-from .lines import MAX_LINES, Line, OrderLineSerializer, check_amounts, complete
+from .lines import (
+    MAX_LINES,
+    Line,
+    OrderLineSerializer,
+    Products,
+    check_amounts,
+    check_prices_are_sent,
+    complete,
+    currency_of,
+)
 
 TOTALS = ("subtotal", "discount_total", "shipping_total", "tax_total", "total_amount")
 #: Moved along the order's table, by whatever request.
@@ -49,10 +57,11 @@ _EMAIL: Any = Customer._meta.get_field("email")
 class OrderSerializer(ResourceSerializer[Order]):
     """An order with its lines.
 
-    Totals are computed from the lines; an order without lines may state them itself. Lines
-    that are sent replace the stored ones by position. The customer's e-mail address and name
-    are copied from the customer where they are not given. A new order reserves its products;
-    its states change only as ``allowed_transitions`` says.
+    Its currency is that of its products where none is given; a product priced in another one
+    needs a ``unit_price``. Totals are computed from the lines; an order without lines may state
+    them itself. Lines that are sent replace the stored ones by position. The customer's e-mail
+    address and name are copied from the customer where they are not given. A new order reserves
+    its products; its states change only as ``allowed_transitions`` says.
     """
 
     customer = serializers.PrimaryKeyRelatedField(
@@ -115,11 +124,12 @@ class OrderSerializer(ResourceSerializer[Order]):
 
     def create(self, validated_data: dict[str, Any]) -> Order:
         values = {"order_id": _number(), **validated_data}
-        values["lines"] = complete(values.get("lines", ()))
+        sent = values.get("lines", ())
+        products = Products.of(sent)
+        values["currency"] = values.get("currency") or currency_of(sent, products)
+        values["lines"] = complete(sent, products, values["currency"])
         _copy_customer(values)
         _total(values)
-        if not values.get("currency"):
-            values["currency"] = _currency(values["lines"])
         lines = values.pop("lines")
         order = Order(**values)
         with transaction.atomic():
@@ -146,7 +156,7 @@ class OrderSerializer(ResourceSerializer[Order]):
         # Locked: what the lines hold is given back, whatever was read of them before.
         rows = order.lines.select_for_update() if "lines" in values else order.lines.all()
         stored = list(rows)
-        lines = complete(values.pop("lines"), stored) if "lines" in values else None
+        lines = _relined(values, order, stored)
         if lines is not None and _are_equal(stored, lines):
             lines = None
         _copy_customer(values, order)
@@ -222,6 +232,22 @@ def _copy_customer(values: dict[str, Any], order: Order | None = None) -> None:
     values.setdefault("customer_name", customer.full_name[:255])
 
 
+def _relined(
+    values: dict[str, Any], order: Order, stored: Sequence[OrderLine]
+) -> list[Line] | None:
+    """The lines taken out of ``values``, completed; None where the stored ones stay."""
+    sent = values.pop("lines", None)
+    currency = values.get("currency", order.currency)
+    if stored and order.currency not in ("", currency):
+        check_prices_are_sent(sent)
+    if sent is None:
+        return None
+    products = Products.of(sent)
+    if not currency and not stored:
+        currency = values["currency"] = currency_of(sent, products)
+    return complete(sent, products, currency, stored)
+
+
 def _total(values: dict[str, Any]) -> None:
     """Compute the totals; those an order without lines states itself are left as they are."""
     if values["lines"]:
@@ -255,13 +281,6 @@ def _retotal(
         Order.sync_complete(whole, {})
         check_amounts(whole)
     values |= {name: whole[name] for name in TOTALS}
-
-
-def _currency(lines: Sequence[Line]) -> str:
-    """The currency all the products are priced in, or the default one."""
-    products = Product.objects.filter(pk__in={line["product_id"] for line in lines})
-    found = set(products.exclude(currency="").values_list("currency", flat=True))
-    return str(found.pop() if len(found) == 1 else settings.DEFAULT_CURRENCY)
 
 
 def _insert(order: Order, lines: Sequence[Line], after: int) -> None:

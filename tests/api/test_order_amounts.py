@@ -1,0 +1,102 @@
+"""What orders add up: one currency, and no amount below zero."""
+
+import pytest
+
+from django_ecommerce_sync.models import Order, Product
+
+from .conftest import problem
+
+URL = "/api/orders/"
+
+
+@pytest.fixture(autouse=True)
+def products(db):
+    for sku, price, currency in (
+        ("EURO", 10, "EUR"),
+        ("YEN", 1000, "JPY"),
+        ("ZLOTY", 40, "PLN"),
+        ("PLAIN", 5, ""),
+    ):
+        Product.objects.create(sku=sku, price=price, currency=currency, inventory_count=50)
+
+
+def line(sku, **values):
+    return {"sku": sku, "quantity": 1, **values}
+
+
+def entries(response, status=400):
+    return [(each["pointer"], each["code"]) for each in problem(response, status)["errors"]]
+
+
+MISMATCH = [("/lines/1/unit_price", "currency_mismatch")]
+
+
+class TestCurrency:
+    @pytest.mark.parametrize(
+        ("lines", "currency"),
+        [
+            ([line("EURO"), line("PLAIN")], "EUR"),
+            ([line("PLAIN"), line("YEN")], "JPY"),
+            ([line("YEN", unit_price="6"), line("EURO")], "EUR"),
+            ([line("YEN", unit_price="6")], "JPY"),
+            ([line("PLAIN")], "USD"),
+            ([], "USD"),
+        ],
+    )
+    def test_it_is_that_of_the_products(self, client, lines, currency):
+        assert client.post(URL, {"lines": lines}).json()["currency"] == currency
+
+    @pytest.mark.parametrize("currency", [{}, {"currency": ""}, {"currency": "EUR"}])
+    def test_amounts_in_two_are_not_added_up(self, client, currency):
+        sent = {"lines": [line("EURO"), line("YEN")], **currency}
+        assert entries(client.post(URL, sent)) == MISMATCH
+        assert not Order.objects.exists()
+        sent["lines"][1]["unit_price"] = "6.50"
+        row = client.post(URL, sent).json()
+        assert (row["currency"], row["total_amount"]) == ("EUR", "16.50")
+
+    def test_the_one_that_is_given_holds_for_every_price(self, client):
+        sent = {"currency": "JPY", "lines": [line("YEN"), line("EURO"), line("ZLOTY")]}
+        pointers = [pointer for pointer, _code in entries(client.post(URL, sent))]
+        assert pointers == ["/lines/1/unit_price", "/lines/2/unit_price"]
+
+    def test_nobody_guesses_what_agreed_prices_are_in(self, client):
+        lines = [line("EURO", unit_price="1"), line("YEN", unit_price="1")]
+        assert entries(client.post(URL, {"lines": lines})) == [("/currency", "required")]
+        assert client.post(URL, {"lines": lines, "currency": "PLN"}).json()["currency"] == "PLN"
+
+    @pytest.fixture
+    def url(self, client):
+        order = client.post(URL, {"lines": [line("EURO")]}).json()
+        return f"{URL}{order['id']}/"
+
+    def test_it_does_not_relabel_prices(self, client, url):
+        assert entries(client.patch(url, {"currency": "JPY"})) == [
+            ("/currency", "lines_are_priced")
+        ]
+        for lines in ([line("EURO")], [line("EURO"), line("YEN", unit_price="900")]):
+            answer = client.patch(url, {"currency": "JPY", "lines": lines})
+            assert entries(answer) == [("/lines/0/unit_price", "required")]
+        assert Order.objects.get().currency == "EUR"
+
+    def test_it_changes_with_all_prices(self, client, url):
+        lines = [line("EURO", unit_price="1600"), line("YEN", unit_price="1000")]
+        row = client.patch(url, {"currency": "JPY", "lines": lines}).json()
+        assert (row["currency"], row["total_amount"]) == ("JPY", "2600.00")
+        assert client.patch(url, {"lines": [], "currency": "PLN"}).json()["currency"] == "PLN"
+        assert client.patch(url, {"currency": "EUR"}).json()["currency"] == "EUR"
+
+    def test_new_lines_are_in_that_of_the_order(self, client, url):
+        assert entries(client.patch(url, {"lines": [line("EURO"), line("YEN")]})) == MISMATCH
+        lines = [line("EURO", quantity=2), line("PLAIN")]
+        assert client.patch(url, {"lines": lines}).json()["total_amount"] == "25.00"
+
+    def test_a_stored_line_keeps_its_price_whatever_its_product_is_priced_in_now(self, client, url):
+        Product.objects.filter(sku="EURO").update(currency="JPY", price=1600)
+        row = client.patch(url, {"lines": [line("EURO", quantity=2)]}).json()
+        assert (row["currency"], row["total_amount"]) == ("EUR", "20.00")
+
+    def test_an_order_without_one_gets_it_with_its_lines(self, client):
+        order = Order.objects.create(order_id="1")
+        row = client.patch(f"{URL}{order.pk}/", {"lines": [line("YEN")]}).json()
+        assert (row["currency"], row["total_amount"]) == ("JPY", "1000.00")
