@@ -29,6 +29,7 @@ def entries(response, status=400):
 
 
 MISMATCH = [("/lines/1/unit_price", "currency_mismatch")]
+TOO_LARGE = "discount_too_large"
 
 
 class TestCurrency:
@@ -100,3 +101,72 @@ class TestCurrency:
         order = Order.objects.create(order_id="1")
         row = client.patch(f"{URL}{order.pk}/", {"lines": [line("YEN")]}).json()
         assert (row["currency"], row["total_amount"]) == ("JPY", "1000.00")
+
+
+class TestNothingBelowZero:
+    @pytest.mark.parametrize(
+        ("sent", "pointer", "code"),
+        [
+            ({"discount_total": "100", "lines": [line("EURO")]}, "/discount_total", TOO_LARGE),
+            (
+                {"lines": [line("EURO"), line("EURO", discount_amount="500")]},
+                "/lines/1/discount_amount",
+                TOO_LARGE,
+            ),
+            ({"total_amount": "-5"}, "/total_amount", "min_value"),
+            ({"subtotal": "-5"}, "/subtotal", "min_value"),
+            ({"subtotal": "5", "discount_total": "6"}, "/discount_total", TOO_LARGE),
+        ],
+    )
+    def test_in_no_order(self, client, sent, pointer, code):
+        assert entries(client.post(URL, sent)) == [(pointer, code)]
+        (result,) = client.post(
+            f"{URL}bulk/?on_error=skip", [{"order_id": "1", "currency": "EUR", **sent}]
+        ).json()["results"]
+        errors = [(each["pointer"], each["code"]) for each in result["errors"]]
+        assert errors == [(f"/0{pointer}", code)]
+        assert not Order.objects.exists()
+        order = client.post(URL, {"lines": [line("EURO")], "currency": "EUR"}).json()
+        if "lines" in sent or "discount_total" in sent:
+            sent = {"discount_total": "11"} if pointer == "/discount_total" else sent
+            assert entries(client.patch(f"{URL}{order['id']}/", sent)) == [(pointer, code)]
+
+    def test_all_of_it_may_be_given(self, client):
+        lines = [line("EURO", discount_amount="10"), line("EURO")]
+        row = client.post(URL, {"lines": lines, "discount_total": "10"}).json()
+        assert (row["subtotal"], row["total_amount"]) == ("10.00", "0.00")
+
+
+class TestTax:
+    LINES = (line("EURO", tax_amount="1.90"), line("EURO", tax_amount="1.10"))
+
+    @pytest.fixture
+    def url(self, client):
+        row = client.post(URL, {"lines": self.LINES}).json()
+        assert (row["tax_total"], row["total_amount"]) == ("3.00", "23.00")
+        return f"{URL}{row['id']}/"
+
+    def test_it_follows_the_lines(self, client, url):
+        row = client.patch(url, {"lines": self.LINES[:1]}).json()
+        assert (row["tax_total"], row["total_amount"]) == ("1.90", "11.90")
+        assert client.patch(url, {"lines": []}).json()["total_amount"] == "0.00"
+
+    def test_what_is_stated_stays(self, client, url):
+        assert client.patch(url, {"tax_total": "5"}).json()["total_amount"] == "25.00"
+        row = client.patch(url, {"lines": self.LINES[:1]}).json()
+        assert (row["tax_total"], row["total_amount"]) == ("5.00", "15.00")
+
+    def test_the_same_in_bulk(self, client):
+        sent = [
+            {"order_id": "1", "currency": "EUR", "lines": self.LINES},
+            {"order_id": "2", "currency": "EUR", "lines": self.LINES, "tax_total": "0"},
+        ]
+        for status in ("created", "unchanged"):
+            results = client.post(f"{URL}bulk/", sent).json()["results"]
+            assert [each["status"] for each in results] == [status] * 2
+        totals = Order.objects.order_by("order_id").values_list("tax_total", "total_amount")
+        assert list(totals) == [(3, 23), (0, 20)]
+
+    def test_no_sum_is_more_than_its_column_holds(self, client):
+        lines = [line("EURO", tax_amount="999999999999999")] * 2
+        assert entries(client.post(URL, {"lines": lines})) == [("/lines", "out_of_range")]

@@ -251,7 +251,7 @@ def sent(schema, name, field):
 #: Component, field, what is taken, what is not.
 VALUES = [
     ("ProductRequest", "price", ["0", "9.9", ".5", "5."], ["", ".", "-1", "1e3", "1.00000", "x"]),
-    ("OrderRequest", "subtotal", ["-1", "5"], ["", "-", "+5"]),
+    ("OrderRequest", "subtotal", ["0", "5"], ["", "-1", "-", "+5"]),
     ("ProductRequest", "currency", ["EUR", ""], ["XXX", "EURO", "eu"]),
     ("ProductRequest", "sku", ["a", " a/b ", "ü 1"], ["", " ", "a\tb", "\x7f"]),
     (

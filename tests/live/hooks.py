@@ -44,6 +44,8 @@ BEYOND_THE_SCHEMA = (
     ("required", r"(/\d+)?/lines/\d+/product"),
     # What a row needs in bulk depends on whether there is one with its key.
     ("required", r"/\d+/(price|currency)"),
+    # No discount is more than what it is for.
+    ("discount_too_large", r"(/\d+)?/(discount_total|lines/\d+/discount_amount)"),
     # Orders that are there keep what others have counted on.
     ("settled", r"/\d+/\w+"),
     # Parameters that do not go together.

@@ -118,7 +118,7 @@ def complete(
         before = stored[index] if index < len(stored) else None
         completed_line, error = _complete(line, before, products.get(line), currency)
         completed.append(completed_line)
-        errors.append(error)
+        errors.append(error or _more_off_than_on(completed_line))
     if any(errors):
         raise ValidationError({"lines": errors})
     return completed
@@ -162,6 +162,18 @@ def _in_another_currency(product: Product, currency: str) -> dict[str, Any]:
     return {"unit_price": [ErrorDetail(detail, "currency_mismatch")]}
 
 
+def _more_off_than_on(line: Line) -> dict[str, Any]:
+    if line["discount_amount"] <= line["unit_price"] * line["quantity"]:
+        return {}
+    detail = _("It is more than the line costs.")
+    return {"discount_amount": [ErrorDetail(detail, "discount_too_large")]}
+
+
+def tax_of(lines: Iterable[Line]) -> Decimal:
+    """The tax on all lines together."""
+    return sum((line["tax_amount"] for line in lines), Decimal(0))
+
+
 def check_prices_are_sent(lines: Sequence[Line] | None) -> None:
     """Refuse another currency for stored lines unless all are sent with prices in that one."""
     if lines is None:
@@ -175,9 +187,12 @@ def check_prices_are_sent(lines: Sequence[Line] | None) -> None:
 
 
 def check_amounts(values: Mapping[str, Any]) -> None:
-    """Refuse totals the columns cannot hold; the amounts they add up from were checked before."""
-    amounts = [values.get("subtotal"), values.get("total_amount")]
+    """Refuse totals the columns cannot hold, or below zero; what they add up from was checked."""
+    amounts = [values.get(name) for name in ("subtotal", "tax_total", "total_amount")]
     amounts += [line["line_total"] for line in values["lines"]]
     if any(amount is not None and abs(amount) >= Decimal(10) ** 15 for amount in amounts):
         error = ErrorDetail(_("The amounts add up to more than can be stored."), "out_of_range")
         raise ValidationError({"lines": [error]})
+    if values.get("total_amount", 0) < 0:
+        error = ErrorDetail(_("It is more than the order comes to."), "discount_too_large")
+        raise ValidationError({"discount_total": [error]})

@@ -32,6 +32,7 @@ from .lines import (
     check_prices_are_sent,
     complete,
     currency_of,
+    tax_of,
 )
 
 TOTALS = ("subtotal", "discount_total", "shipping_total", "tax_total", "total_amount")
@@ -58,10 +59,11 @@ class OrderSerializer(ResourceSerializer[Order]):
     """An order with its lines.
 
     Its currency is that of its products where none is given; a product priced in another one
-    needs a ``unit_price``. Totals are computed from the lines; an order without lines may state
-    them itself. Lines that are sent replace the stored ones by position. The customer's e-mail
-    address and name are copied from the customer where they are not given. A new order reserves
-    its products; its states change only as ``allowed_transitions`` says.
+    needs a ``unit_price``. Totals are computed from the lines, the tax too where none is given;
+    an order without lines may state them itself. Lines that are sent replace the stored ones by
+    position. The customer's e-mail address and name are copied from the customer where they are
+    not given. A new order reserves its products; its states change only as
+    ``allowed_transitions`` says.
     """
 
     customer = serializers.PrimaryKeyRelatedField(
@@ -112,9 +114,7 @@ class OrderSerializer(ResourceSerializer[Order]):
         read_only_fields = (*AUTOMATIC, "source")
         extra_kwargs: ClassVar = {
             "order_id": {"required": False, "help_text": "Left out, a number is given."},
-            "discount_total": {"min_value": 0},
-            "shipping_total": {"min_value": 0},
-            "tax_total": {"min_value": 0},
+            **{name: {"min_value": 0} for name in TOTALS},
         }
         validators: ClassVar[list[Any]] = []
 
@@ -253,6 +253,7 @@ def _total(values: dict[str, Any]) -> None:
     if values["lines"]:
         values.pop("subtotal", None)
         values.pop("total_amount", None)
+        values.setdefault("tax_total", tax_of(values["lines"]))
     elif "total_amount" in values:
         values.setdefault("subtotal", values["total_amount"])
     Order.sync_complete(values, {})
@@ -273,6 +274,8 @@ def _retotal(
     if lines is None and all(values[name] == getattr(order, name) for name in sent):
         return
     present = {name: getattr(order, name) for name in TOTALS[1:4]}
+    if lines is not None and order.tax_total == sum(line.tax_amount for line in stored):
+        present["tax_total"] = tax_of(lines)  # it was that of the lines, and is so again
     if lines is not None:
         whole = {**present, **values, "lines": lines}
         _total(whole)
