@@ -20,6 +20,7 @@ from ...sync import merging
 from ...sync.merging import MergeRefused
 from ..filters import FieldFilter, OrderingFilter
 from ..filtersets import BooleanFilter, ChoiceFilter, IntegerFilter
+from ..idempotency import idempotent
 from ..permissions import model_permission
 from ..problems import Conflict, FieldProblem, InvalidBody, step
 from ..schema import operation
@@ -128,6 +129,7 @@ class DuplicateView(MergingView[MergeCandidate]):
         request=ProposalSerializer,
         responses={201: DuplicateDetailSerializer},
     )
+    @idempotent
     def create(self, request: Request) -> Response:
         """For two rows that no rule has found; a pair that is known already is given back."""
         serializer = ProposalSerializer(data=request.data)
@@ -149,6 +151,7 @@ class DuplicateView(MergingView[MergeCandidate]):
         responses={201: MergeSerializer},
     )
     @action(detail=True, methods=["post"])
+    @idempotent
     def merge(self, request: Request, pk: int) -> Response:
         """Links, orders and lines move to the survivor, the other row goes; it can be undone."""
         candidate = self.get_object()
@@ -169,6 +172,7 @@ class DuplicateView(MergingView[MergeCandidate]):
         responses=DuplicateSerializer,
     )
     @action(detail=True, methods=["post"])
+    @idempotent
     def dismiss(self, request: Request, pk: int) -> Response:
         """The pair is not found again."""
         candidate = self.get_object()
@@ -207,6 +211,7 @@ class MergeView(MergingView[Merge]):
         responses=MergeSerializer,
     )
     @action(detail=True, methods=["post"])
+    @idempotent
     def undo(self, request: Request, pk: int) -> Response:
         """The merged row returns with its links, orders and lines; 409 where that cannot be."""
         record = self.get_object()

@@ -23,6 +23,7 @@ from ...models import Customer, Order
 from ...sync.history import edits
 from ..conf import customer_of
 from ..filtersets import OrderFilterSet
+from ..idempotency import idempotent
 from ..problems import Conflict, ConflictingFields, FieldProblem, step
 from ..renderers import ProblemRenderer
 from ..schema import operation
@@ -135,6 +136,7 @@ class OrderView(BulkView[Order]):
         responses={200: OrderSerializer, (409, ProblemRenderer.media_type): REFUSED},
     )
     @action(detail=True, methods=["post"])
+    @idempotent
     def transition(self, request: Request, pk: int) -> Response:
         """Along the table of the settings: what is reserved is released or leaves the stock."""
         serializer = TransitionSerializer(data=request.data)

@@ -138,6 +138,7 @@ class SyncRunView(mixins.ListModelMixin, mixins.RetrieveModelMixin, ModelView[Sy
         responses={202: SyncRunSerializer},
     )
     @action(detail=True, methods=["post"], throttle_classes=[RunThrottle])
+    @idempotent
     def cancel(self, request: Request, pk: int) -> Response:
         """End a queued run now, a running one after its present batch."""
         sync.cancel(self.get_object())
@@ -150,6 +151,7 @@ class SyncRunView(mixins.ListModelMixin, mixins.RetrieveModelMixin, ModelView[Sy
         responses={202: SyncRunSerializer},
     )
     @action(detail=True, methods=["post"], throttle_classes=[RunThrottle])
+    @idempotent
     def retry(self, request: Request, pk: int) -> Response:
         """Queue a run that reads the feed again and applies only what was rejected in this one.
 
@@ -274,6 +276,7 @@ class SyncRunView(mixins.ListModelMixin, mixins.RetrieveModelMixin, ModelView[Sy
         responses={202: SyncRunSerializer},
     )
     @action(detail=True, methods=["post"], throttle_classes=[RunThrottle])
+    @idempotent
     def apply(self, request: Request, pk: int) -> Response:
         """Queue a run that does exactly what this dry run has planned.
 
