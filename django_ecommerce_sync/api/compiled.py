@@ -35,6 +35,8 @@ Row = tuple[Any, ...]
 _AS_IT_IS: dict[type, tuple[type[models.Field[Any, Any]], ...]] = {
     serializers.IntegerField: (models.IntegerField, models.AutoField),
     serializers.CharField: (models.CharField, models.TextField),
+    fields.IntegerField: (models.IntegerField, models.AutoField),
+    fields.TextField: (models.CharField, models.TextField),
     fields.KeyField: (models.CharField,),
     fields.CurrencyField: (models.CharField,),
 }
@@ -243,7 +245,7 @@ def _convert(field: Any, column: Any) -> tuple[bool, Convert | None]:
         return True, None
     if kind is fields.ChoiceField and isinstance(column, models.CharField):
         return all(type(choice) is str for choice in field.choices), None
-    if kind is PrimaryKeyRelatedField and column.is_relation:
+    if kind in (PrimaryKeyRelatedField, fields.RowField) and column.is_relation:
         return field.pk_field is None, None
     if kind is fields.MoneyField and column.decimal_places == 4 == field.decimal_places:
         return True, _amount(field.to_representation)

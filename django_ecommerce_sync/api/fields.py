@@ -22,6 +22,11 @@ MAX_INTEGER = 2**63 - 1
 BLANKS = r"\s\x1c-\x1f\x85"
 #: Text in which there is something to see.
 VISIBLE = f"[^{BLANKS}]"
+#: Digits as JSON has them. Python reads underscores between them, too, and those of all scripts.
+_WHOLE = re.compile(r"-?[0-9]+(\.0*)?")
+_DECIMAL = re.compile(r"-?([0-9]+(\.[0-9]*)?|\.[0-9]+)")
+#: What text in rows of feeds and of bulk requests may not have in it either.
+_CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
 def one_of(texts: Iterable[str], *, or_blank: bool = False) -> str:
@@ -37,6 +42,40 @@ def trimmed(pattern: str, *, or_blank: bool = False) -> str:
 def amount(*, signed: bool) -> str:
     """The pattern of an amount of money."""
     return rf"^{'-?' * signed}([0-9]{{1,15}}(\.[0-9]{{0,4}})?|\.[0-9]{{1,4}})$"
+
+
+def _is_other_text(data: Any, digits: re.Pattern[str]) -> bool:
+    return isinstance(data, str) and not digits.fullmatch(data.strip())
+
+
+class TextField(serializers.CharField):
+    """Text without control characters, but for tabs and ends of lines."""
+
+    default_error_messages = {"control_character": _("It has control characters.")}
+
+    def to_internal_value(self, data: Any) -> str:
+        text = super().to_internal_value(data)
+        if _CONTROLS.search(text):
+            self.fail("control_character")
+        return text
+
+
+class IntegerField(serializers.IntegerField):
+    """A whole number, or its digits."""
+
+    def to_internal_value(self, data: Any) -> int:
+        if _is_other_text(data, _WHOLE):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class RowField(serializers.PrimaryKeyRelatedField):
+    """A row, by its id."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if _is_other_text(data, _WHOLE):
+            self.fail("incorrect_type", data_type=type(data).__name__)
+        return super().to_internal_value(data)
 
 
 class KeyField(serializers.CharField):
@@ -86,6 +125,11 @@ class MoneyField(serializers.DecimalField):
     def pattern(self) -> str:
         """The digits that are taken."""
         return amount(signed=self.min_value is None or self.min_value < 0)
+
+    def to_internal_value(self, data: Any) -> Decimal:
+        if _is_other_text(data, _DECIMAL):
+            self.fail("invalid")
+        return super().to_internal_value(data)
 
     def validate_precision(self, value: Decimal) -> Decimal:
         value = super().validate_precision(value)

@@ -191,7 +191,7 @@ def test_a_conflict_leaves_the_lines_alone(client, order, product):
     assert client.get(f"{URL}{other['id']}/").json() == other
 
 
-@pytest.mark.parametrize("customer", [10**20, 10**9, "x", True, [1]])
+@pytest.mark.parametrize("customer", [10**20, 10**9, "x", "1_0", "٣", True, [1]])
 def test_customers_that_do_not_exist(client, customer):
     document = problem(client.post(URL, {"customer": customer}), 400)
     assert document["errors"][0]["pointer"] == "/customer"

@@ -126,7 +126,17 @@ def test_of_two_who_create_one_sku_at_once_one_gets_a_conflict(client, user):
         ("price", "NaN", "invalid"),
         ("price", "-1", "min_value"),
         ("price", "1.23456", "max_decimal_places"),
-        ("price", "1e30", "max_digits"),
+        ("price", "1e30", "invalid"),
+        ("price", 1e30, "max_digits"),
+        ("price", "1_0", "invalid"),
+        ("price", "１２", "invalid"),
+        ("price", "٣", "invalid"),
+        ("price", "+1", "invalid"),
+        ("inventory_count", "1_000", "invalid"),
+        ("inventory_count", "٣", "invalid"),
+        ("inventory_count", "１２", "invalid"),
+        ("name", "a\u0007b", "control_character"),
+        ("mpn", "a\x7fb", "control_character"),
         ("price", None, "null"),
         ("sku", "", "blank"),
         ("sku", "x" * 300, "invalid_key"),
@@ -146,6 +156,29 @@ def test_bad_values_are_named(client, field, value, code):
     assert [(entry["pointer"], entry["code"]) for entry in document["errors"]] == [
         (f"/{field}", code)
     ]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("price", "1_0"), ("inventory_count", "1_000"), ("name", "a\u0007b")],
+)
+def test_no_door_takes_more_than_the_others(client, product, field, value):
+    sent = body(**{field: value})
+    for method, url in (
+        ("put", f"{URL}{product.pk}/"),
+        ("patch", f"{URL}{product.pk}/"),
+        ("put", f"{URL}by-sku/{sent['sku']}/"),
+        ("post", f"{URL}bulk/"),
+    ):
+        response = getattr(client, method)(url, [sent] if "bulk" in url else sent)
+        (error,) = problem(response, 400)["errors"]
+        assert error["pointer"].endswith(f"/{field}"), url
+    assert Product.objects.get().version == 1
+
+
+def test_text_may_have_lines_and_numbers_may_be_text(client):
+    row = client.post(URL, body(description="a\n\tb", inventory_count=" 7 ", price="5.")).json()
+    assert (row["description"], row["inventory_count"], row["price"]) == ("a\n\tb", 7, "5.00")
 
 
 def nested(depth):

@@ -28,8 +28,8 @@ BEYOND_THE_SCHEMA = (
     ("invalid_key", r"(/\d+)?(/lines/\d+)?/(sku|email|order_id|customer_email)"),
     ("suspicious_key", r"(/\d+)?(/lines/\d+)?/(sku|email|order_id|customer_email)"),
     ("invalid_email", r"(/\d+)?/(email|customer_email)"),
-    # Rows in bulk are cleaned as those of feeds are.
-    ("control_character", r"/\d+/\w+"),
+    # Text is cleaned as that of feeds is.
+    ("control_character", r"(/\w+)+"),
     # A depth; a number that is no float; a sum; before the year 1 in one time zone, not in another.
     ("too_deep", ".*"),
     ("out_of_range", ".*"),

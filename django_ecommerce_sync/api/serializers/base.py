@@ -29,8 +29,16 @@ class ModelSerializer(serializers.ModelSerializer[Row]):
 
     serializer_field_mapping: ClassVar[dict[Any, Any]] = {
         **serializers.ModelSerializer.serializer_field_mapping,
-        models.BigAutoField: serializers.IntegerField,
-        models.PositiveBigIntegerField: serializers.IntegerField,
+        models.AutoField: fields.IntegerField,
+        models.BigAutoField: fields.IntegerField,
+        models.IntegerField: fields.IntegerField,
+        models.BigIntegerField: fields.IntegerField,
+        models.PositiveIntegerField: fields.IntegerField,
+        models.PositiveSmallIntegerField: fields.IntegerField,
+        models.SmallIntegerField: fields.IntegerField,
+        models.PositiveBigIntegerField: fields.IntegerField,
+        models.CharField: fields.TextField,
+        models.TextField: fields.TextField,
         models.DecimalField: fields.MoneyField,
         models.DateTimeField: fields.MomentField,
         models.JSONField: fields.JSONField,

@@ -11,7 +11,7 @@ from rest_framework import serializers
 
 from ...models import COUNTS, RunStatus, SentRow, SentRowStatus
 from ..examples.answers import BULK, QUEUED_BULK, SENT_ROW, answer
-from ..fields import ChoiceField
+from ..fields import ChoiceField, IntegerField
 from .base import ModelSerializer, OptionsSerializer
 from .orders import OrderSerializer
 from .problems import FieldProblemSerializer
@@ -34,7 +34,7 @@ class BulkOrderSerializer(OrderSerializer):
     """An order among others; one that is there keeps its lines, its amounts and its states."""
 
     # An id instead of a relation: customers are looked up for all orders at once.
-    customer = serializers.IntegerField(  # type: ignore[assignment]
+    customer = IntegerField(  # type: ignore[assignment]
         required=False, allow_null=True, min_value=1, max_value=2**63 - 1
     )
 

@@ -7,7 +7,6 @@ from decimal import Decimal
 from typing import Any, ClassVar, NamedTuple
 
 from django.utils.translation import gettext as _
-from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
 
 from ...conf import settings
@@ -33,7 +32,7 @@ class OrderLineSerializer(ModelSerializer[OrderLine]):
     """
 
     # An id instead of a relation: products are looked up for all lines at once.
-    product = serializers.IntegerField(
+    product = fields.IntegerField(
         source="product_id", required=False, allow_null=True, min_value=1, max_value=2**63 - 1
     )
     sku = fields.KeyField(

@@ -10,6 +10,7 @@ from rest_framework import serializers
 from ...models import Merge, MergeCandidate
 from ...sync import merging
 from ..examples.answers import DUPLICATE, MERGE, SIDE_BY_SIDE, answer
+from ..fields import IntegerField
 from .base import ModelSerializer, OptionsSerializer
 
 _MODEL_SCHEMA = {"type": "string", "pattern": f"^({'|'.join(merging.MERGEABLE)})$"}
@@ -124,8 +125,8 @@ class ProposalSerializer(serializers.Serializer[Any]):
     """Two rows to put side by side."""
 
     model = ModelNameField()
-    first = serializers.IntegerField(min_value=1, max_value=2**63 - 1)
-    second = serializers.IntegerField(min_value=1, max_value=2**63 - 1)
+    first = IntegerField(min_value=1, max_value=2**63 - 1)
+    second = IntegerField(min_value=1, max_value=2**63 - 1)
 
 
 @extend_schema_field(_CHOICES_SCHEMA)
@@ -138,7 +139,7 @@ class ChoicesField(serializers.DictField):
 class MergeRequestSerializer(OptionsSerializer):
     """How to merge. An empty object leaves it to the rules."""
 
-    survivor = serializers.IntegerField(
+    survivor = IntegerField(
         required=False, help_text="By default the row that more orders and feeds know."
     )
     choices = ChoicesField(

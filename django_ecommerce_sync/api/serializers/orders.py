@@ -14,7 +14,7 @@ from rest_framework import serializers
 from ... import orders
 from ...models import Customer, Order, OrderEvent, OrderLine
 from ..examples.answers import EVENT, ORDER, answer
-from ..fields import ChoiceField, KeyField
+from ..fields import ChoiceField, IntegerField, KeyField, RowField, TextField
 from .base import (
     AUTOMATIC,
     ModelSerializer,
@@ -66,9 +66,7 @@ class OrderSerializer(ResourceSerializer[Order]):
     ``allowed_transitions`` says.
     """
 
-    customer = serializers.PrimaryKeyRelatedField(
-        queryset=Customer.objects.all(), required=False, allow_null=True
-    )
+    customer = RowField(queryset=Customer.objects.all(), required=False, allow_null=True)
     customer_email = KeyField(
         required=False,
         allow_blank=True,
@@ -208,10 +206,10 @@ class TransitionSerializer(OptionsSerializer):
     """Where an order shall go."""
 
     to = ChoiceField(choices=list(orders.STATES), help_text="One of allowed_transitions.")
-    note = serializers.CharField(
+    note = TextField(
         required=False, allow_blank=True, max_length=1000, help_text="For the order's log."
     )
-    version = serializers.IntegerField(
+    version = IntegerField(
         required=False,
         min_value=1,
         max_value=2**31 - 1,

@@ -10,7 +10,7 @@ from rest_framework import serializers
 from ...models import COUNTS, PlannedChange, RunStatus, SyncIssue, SyncRun
 from ...sync import MAX_CHOSEN
 from ..examples.answers import GROUP, ISSUE, PLANNED, REQUESTED, RUN, answer
-from ..fields import ChoiceField
+from ..fields import ChoiceField, IntegerField
 from .base import ModelSerializer, OptionsSerializer
 
 _COUNTS_SCHEMA = {
@@ -276,7 +276,7 @@ class RetrySerializer(OptionsSerializer):
     """Which of the rejected rows to retry: those that fit all that is given, or all of them."""
 
     issues = serializers.ListField(
-        child=serializers.IntegerField(min_value=1, max_value=2**63 - 1),
+        child=IntegerField(min_value=1, max_value=2**63 - 1),
         required=False,
         min_length=1,
         max_length=MAX_CHOSEN,
