@@ -69,7 +69,7 @@ class IntegerField(serializers.IntegerField):
         return super().to_internal_value(data)
 
 
-class RowField(serializers.PrimaryKeyRelatedField):
+class RowField(serializers.PrimaryKeyRelatedField):  # type: ignore[type-arg]
     """A row, by its id."""
 
     def to_internal_value(self, data: Any) -> Any:
