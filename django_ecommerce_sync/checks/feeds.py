@@ -9,12 +9,13 @@ from celery.schedules import ParseException, crontab
 from django.apps import apps
 from django.core.checks import CheckMessage
 from django.core.exceptions import FieldDoesNotExist
-from django.db import models
+from django.db import DEFAULT_DB_ALIAS, models, router
 
 from ..conf import settings
 from ..exceptions import ConfigurationError
 from ..feeds import Archive, FeedSource, HTTPFeed, Stream, get_feed
 from ..feeds.mapping import Lines
+from ..sync.database import alias_of_runs
 from ..sync.ownership import policies_of
 from .messages import error, guess, warning
 
@@ -147,6 +148,7 @@ def _stream(place: str, stream: Stream) -> Iterator[CheckMessage]:
         if isinstance(source, Lines) and child:
             yield from _fields(f"{place}, in '{name}',", child, list(source.fields))
     yield from _key(place, model, stream)
+    yield from _database(place, model)
     if isinstance(stream.missing, Archive) and not _has_field(model, "archived_at"):
         message = f"{place} archives missing rows, but {model.__name__} has no field 'archived_at'."
         yield error("019", message, "Add archived_at = DateTimeField(null=True), or use Keep().")
@@ -173,6 +175,14 @@ def _child(model: type[models.Model], name: str) -> type[models.Model] | None:
     except FieldDoesNotExist:
         return None
     return related if isinstance(related, type) else None
+
+
+def _database(place: str, model: type[models.Model]) -> Iterator[CheckMessage]:
+    """Whether rows and runs are in one database, so that both are committed or neither is."""
+    mine, runs = router.db_for_write(model) or DEFAULT_DB_ALIAS, alias_of_runs()
+    if mine != runs:
+        message = f"{place} writes {model.__name__} to database '{mine}'; the runs are in '{runs}'."
+        yield error("037", message, "Let DATABASE_ROUTERS send both to one database.")
 
 
 def _key(place: str, model: type[models.Model], stream: Stream) -> Iterator[CheckMessage]:

@@ -6,9 +6,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import TypeAlias
 
-from django.db import transaction
-
 from ..models import SyncRun
+from .database import atomic
 from .execution import Cancelled, Paused
 from .faults import tried_again
 from .lease import Lease, lease_end
@@ -37,7 +36,7 @@ def carry_out(run: SyncRun, lease: Lease[SyncRun], pause: Callable[[], bool]) ->
             raise Paused
 
 
-@transaction.atomic
+@atomic()
 def _part(lease: Lease[SyncRun], errand: Errand) -> bool:
     run = lease.hold()
     if run.cancel_requested:

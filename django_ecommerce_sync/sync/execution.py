@@ -12,7 +12,7 @@ from functools import partial
 from time import monotonic
 from typing import Any
 
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError
 from django.db.models import F
 
 from .. import signals
@@ -25,6 +25,7 @@ from .absence import Absence, Absent
 from .batches import Batch, Batches, Place, standing
 from .changes import Changes, Item
 from .continuity import Continuity
+from .database import atomic
 from .faults import Patience, is_about_a_row, named, tried_again
 from .landing import Landing
 from .lease import Lease, lease_end
@@ -213,7 +214,7 @@ class StreamExecution:
     def _may_be_empty(self) -> bool:
         return self.stream.allow_empty or self.continuity.asks_for_part or self.run.limit == 0
 
-    @transaction.atomic
+    @atomic()
     def _end(self) -> None:
         """Close the stream: what it came to, and what the next run may build on."""
         name, run = self.stream.name, self._hold()
@@ -249,7 +250,7 @@ class StreamExecution:
                 tried_again(partial(self._archive, absence, rows))
                 self._tell(self._landed[1])
         for links in absence.not_met():
-            with transaction.atomic():
+            with atomic():
                 self._hold()
                 self.landing.note(absence, links)
 
@@ -269,7 +270,7 @@ class StreamExecution:
         return self.run.allow_shrink and issues.is_answer(self.run, self.stream.name, absent)
 
     def _archive(self, absence: Absence, rows: Mapping[Any, str]) -> None:
-        with transaction.atomic():
+        with atomic():
             run = self._hold()
             if not self._has_landed(run):
                 report = self.landing.archive(absence, rows)
@@ -319,7 +320,7 @@ class StreamExecution:
 
     def _commit(self, batch: Batch, decide: Callable[[], Changes], *, pass_: Pass) -> None:
         work = meanwhile(self.target.connection, self.make_ready, self.is_ahead)
-        with work, transaction.atomic():
+        with work, atomic():
             run = self._hold()
             if not self._has_landed(run):
                 self._landed = self._write(run, batch, decide, pass_=pass_)
@@ -451,7 +452,7 @@ class StreamExecution:
             issues.resolve(run, name, self.rejected.of_open(report.landed))
             self.rejected.settle(report.landed)
 
-    @transaction.atomic
+    @atomic()
     def _ask(self, absent: Absent, max_ratio: float) -> None:
         """Ask once, also where a worker died right after the question."""
         run = self._hold()

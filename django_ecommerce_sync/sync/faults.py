@@ -14,8 +14,9 @@ from django.db import (
     IntegrityError,
     InterfaceError,
     OperationalError,
-    connection,
 )
+
+from .database import connection_of_runs
 
 T = TypeVar("T")
 
@@ -109,6 +110,7 @@ class Patience:
 
     def pause(self) -> None:
         """Let others finish: up to a growing limit, at random, so that nobody waits in step."""
+        connection = connection_of_runs()
         if not connection.in_atomic_block:
             connection.close_if_unusable_or_obsolete()
         limit = min(0.05 * 2 ** min(self._tries, 7), 5)

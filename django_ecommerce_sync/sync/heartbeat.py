@@ -8,9 +8,10 @@ from time import monotonic
 from types import TracebackType
 from typing import Generic, Self
 
-from django.db import DatabaseError, connection
+from django.db import DatabaseError
 
 from ..conf import settings
+from .database import connection_of_runs
 from .faults import code_of
 from .lease import J, Lease, lease_end
 
@@ -36,7 +37,7 @@ class Heartbeat(threading.Thread, Generic[J]):
         self._progress = monotonic()
 
     def __enter__(self) -> Self:
-        if not connection.in_atomic_block:
+        if not connection_of_runs().in_atomic_block:
             self.start()
         return self
 
@@ -57,7 +58,7 @@ class Heartbeat(threading.Thread, Generic[J]):
             except DatabaseError as error:  # the next beat, or the next batch, will tell
                 logger.warning("A lease could not be renewed: %s", code_of(error))
             finally:
-                connection.close()
+                connection_of_runs().close()
 
     def _beat(self) -> None:
         batch = self.lease.mine.values_list("batch_number", flat=True).first()

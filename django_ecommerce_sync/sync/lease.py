@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Generic, TypeVar
 
-from django.db import connections, models, router, transaction
+from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Coalesce
 
 from ..conf import settings
 from ..exceptions import LeaseLost
 from ..models import ACTIVE, Job, RunStatus, SyncRun
+from .database import atomic, connection_of_runs
 from .table import Table
 
 J = TypeVar("J", bound=Job)
@@ -80,9 +81,11 @@ class Lease(Generic[J]):
 
     def _locked(self) -> J | None:
         """The job; each batch asks for it, and a queryset takes longer than the database does."""
-        alias = router.db_for_write(self.kind)
-        rows = Table(self.kind, connections[alias]).select("id", [self.pk], lock=True)
-        return self.kind.from_db(alias, list(rows[0]), list(rows[0].values())) if rows else None
+        connection = connection_of_runs()
+        rows = Table(self.kind, connection).select("id", [self.pk], lock=True)
+        if not rows:
+            return None
+        return self.kind.from_db(connection.alias, list(rows[0]), list(rows[0].values()))
 
     def give_back(self) -> None:
         """Put the job back into the queue, for another task to go on; nothing if it is lost.
@@ -105,7 +108,7 @@ def acquire(pk: int, owner: str, kind: type[J]) -> tuple[J, Lease[J]] | None:
     ``owner`` is a name no other attempt has: one that asks again because the answer to its
     COMMIT was lost gets what it has taken already.
     """
-    with transaction.atomic():
+    with atomic():
         jobs: models.QuerySet[J] = kind._default_manager.select_for_update()
         job = jobs.filter(pk=pk, owner=owner, status=RunStatus.RUNNING).first()
         if job is None and _take(pk, owner, kind):

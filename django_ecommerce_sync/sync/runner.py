@@ -14,7 +14,7 @@ from time import monotonic
 from typing import Any
 
 from celery.exceptions import SoftTimeLimitExceeded
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError
 
 from .. import signals
 from ..conf import settings
@@ -26,6 +26,7 @@ from . import errands, partitions, plans
 from .apply import Applier
 from .batches import Place
 from .continuity import Continuity
+from .database import atomic, connection_of_runs
 from .digest import reading_digest
 from .execution import Attempt, Cancelled, Parked, Paused, Progress, Rehearsal, StreamExecution
 from .faults import code_of, is_away, tried_again
@@ -40,7 +41,7 @@ from .ownership import Ownership
 from .partitions import Outcome
 from .references import References
 from .session import own_session
-from .target import Target
+from .target import Target, check_database
 
 logger = logging.getLogger(__name__)
 
@@ -184,6 +185,7 @@ def _outcome(job: Job, lease: Lease[Any], work: Callable[[], None]) -> Outcome:
         return RunStatus.RUNNING, "", ""
     except SoftTimeLimitExceeded:
         # It may have struck in the middle of a statement: that connection is of no more use.
+        connection = connection_of_runs()
         if not connection.in_atomic_block:
             connection.close()
         logger.warning("%s: the task's time was over; another task goes on.", name)
@@ -239,7 +241,7 @@ def _worker_lost(job: Job) -> str:
 
 def _finish(lease: Lease[SyncRun], status: RunStatus, code: str, message: str) -> None:
     try:
-        with transaction.atomic():
+        with atomic():
             run = lease.hold()
             if status == RunStatus.SUCCEEDED and run.issues.exists():
                 status = RunStatus.PARTIAL
@@ -262,6 +264,8 @@ class Execution:
         names = run.streams or [stream.name for stream in feed.streams]
         streams = [feed.stream(name) for name in names]
         self.targets = {stream.name: Target(stream, run.feed) for stream in streams}
+        for target in self.targets.values():
+            check_database(target)
         # Records that refer to others come last, whatever the order they were declared in.
         self.streams = sorted(streams, key=lambda s: self.targets[s.name].refers_to_others)
 
@@ -279,7 +283,7 @@ class Execution:
 
     def _begin_anew(self) -> None:
         """What a dry run had imagined is gone with its worker: it cannot go on in the middle."""
-        with transaction.atomic():
+        with atomic():
             run = self.attempt.lease.hold()
             run.issues.all().delete()
             plans.forget(run)
@@ -297,7 +301,7 @@ class Execution:
             return
         with Ledger() as ledger:
             self._go(Rehearsal, self.attempt.rehearsal(), ledger)
-        with transaction.atomic():
+        with atomic():
             self.attempt.run = self.attempt.lease.hold()  # its batches were counted on
 
     def _go(

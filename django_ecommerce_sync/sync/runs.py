@@ -28,6 +28,7 @@ from ..feeds import get_feed
 from ..models import ACTIVE, RunStatus, SyncRun, SyncSchedule
 from ..signals import sync_finished
 from . import partitions
+from .database import alias_of_runs
 from .lease import DatabaseNow, unattended, waiting
 from .retries import retry_arrived
 from .runner import execute
@@ -152,7 +153,7 @@ def dispatch(*runs: SyncRun) -> str:
     def hand_over() -> None:
         outcome[0] = _HAND_OVER[kind]([run.pk for run in runs])
 
-    transaction.on_commit(hand_over, robust=True)
+    transaction.on_commit(hand_over, using=alias_of_runs(), robust=True)
     return outcome[0]
 
 

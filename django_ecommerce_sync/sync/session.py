@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from django.db import DEFAULT_DB_ALIAS, connections, router
 from django.db.backends.signals import connection_created
 
 from ..conf import settings
-from ..models import SyncRun
+from .database import connection_of_runs
 
 #: Seconds to wait for somebody else's row lock before the batch is tried anew.
 LOCK_SECONDS = 10
@@ -24,7 +23,7 @@ def own_session() -> Iterator[None]:
 
     Inside a transaction of the caller's there is nothing to choose: its connection is used.
     """
-    connection = connections[router.db_for_write(SyncRun) or DEFAULT_DB_ALIAS]
+    connection = connection_of_runs()
     if connection.in_atomic_block:
         yield
         return
@@ -47,7 +46,7 @@ def own_session() -> Iterator[None]:
 
 def let_go() -> None:
     """Close the connection while somebody else takes their time; the next query opens another."""
-    connection = connections[router.db_for_write(SyncRun) or DEFAULT_DB_ALIAS]
+    connection = connection_of_runs()
     if not connection.in_atomic_block:
         connection.close()
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from functools import partial
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 
 from ..exceptions import ConfigurationError
 from ..models import SyncRun
+from .database import atomic
 from .faults import tried_again
 from .lease import lease_end
 
@@ -30,13 +31,13 @@ def queue(wish: SyncRun) -> tuple[SyncRun, bool]:
     raise ConfigurationError(f"Feed '{wish.feed}' could not be queued; try again.")
 
 
-@transaction.atomic
+@atomic()
 def _insert(wish: SyncRun) -> None:
     wish.save(force_insert=True)
     wish.refresh_from_db(fields=["lease_until"])
 
 
-@transaction.atomic
+@atomic()
 def _active(feed: str) -> SyncRun | None:
     # A lock reads what is there now, also where the caller's transaction began before it.
     return SyncRun.objects.select_for_update().filter(feed=feed, slot__isnull=False).first()

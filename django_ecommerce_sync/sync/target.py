@@ -17,11 +17,25 @@ from ..feeds import Payload, Stream
 from ..feeds.mapping import Lines
 from ..models import EmailKeyField, KeyField
 from .clean import FieldsCleaner
+from .database import alias_of_runs
 from .insert import Insert
 from .table import Row, Table
 
 #: Callable defaults that may be called once for many rows.
 _EQUAL_DEFAULTS = (dict, list, timezone.now)
+
+
+def check_database(target: Target) -> None:
+    """Raises ``ConfigurationError`` where the rows are not in the database of the runs.
+
+    What is written to two databases can be committed in one and lost in the other.
+    """
+    mine, runs = target.connection.alias, alias_of_runs()
+    if mine != runs:
+        raise ConfigurationError(
+            f"Stream '{target.stream.name}' writes {target.model.__name__} to the database "
+            f"'{mine}', but the runs are in '{runs}': let your routers send both to one."
+        )
 
 
 class Target:

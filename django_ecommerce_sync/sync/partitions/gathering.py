@@ -6,7 +6,6 @@ from collections.abc import Collection, Mapping
 from functools import partial
 from typing import Any
 
-from django.db import transaction
 from django.db.models import F, QuerySet
 
 from ...conf import settings
@@ -16,6 +15,7 @@ from ...models import IssueState, RunStatus, SyncIssue, SyncPartition
 from .. import issues
 from ..batches import Batches, Place
 from ..changes import Item
+from ..database import atomic
 from ..execution import Cancelled, Parked, StreamExecution
 from ..faults import tried_again
 from ..match import WAITING
@@ -74,7 +74,7 @@ class Gathering(StreamExecution):
         tried_again(lambda: self._store(parts, first_load=first_load))
         raise Parked
 
-    @transaction.atomic
+    @atomic()
     def _store(self, parts: Any, *, first_load: bool) -> None:
         run, name = self._hold(), self.stream.name
         if "partitions" not in run.cursor:
@@ -99,7 +99,7 @@ class Gathering(StreamExecution):
         if any(partition.is_active for partition in partitions):
             raise Parked
 
-    @transaction.atomic
+    @atomic()
     def _give_up(self, partitions: Collection[SyncPartition]) -> None:
         """Stop the partitions, and keep what they came to."""
         run, name = self._hold(), self.stream.name
@@ -112,7 +112,7 @@ class Gathering(StreamExecution):
 
     # -- afterwards --------------------------------------------------------------------------
 
-    @transaction.atomic
+    @atomic()
     def _add_up(self, partitions: list[SyncPartition], found: Disputes) -> None:
         """The partitions' counts, and what they saw and met, become the run's."""
         run, name = self._hold(), self.stream.name
@@ -224,7 +224,7 @@ class Gathering(StreamExecution):
                         self._tell(report)
                         self.waiting.pop(self.matcher.id_of(rival.payload), None)
 
-    @transaction.atomic
+    @atomic()
     def _hand_over(self, rival: Rival, row: NumberedRow) -> Report:
         """Give the row that ``row`` has made to its rival; as many are created and rejected."""
         run, name, report = self._hold(), self.stream.name, Report()
@@ -238,7 +238,7 @@ class Gathering(StreamExecution):
         self.run = self.attempt.run = run
         return report
 
-    @transaction.atomic
+    @atomic()
     def _end(self) -> None:
         self._number_issues()
         super()._end()

@@ -5,8 +5,6 @@ from __future__ import annotations
 from copy import copy
 from typing import Any
 
-from django.db import transaction
-
 from ...conf import settings
 from ...feeds import FeedSource
 from ...feeds.partitions import Portion
@@ -15,6 +13,7 @@ from .. import issues
 from ..batches import Batch, Batches, Place
 from ..changes import Changes
 from ..continuity import Continuity
+from ..database import atomic
 from ..execution import Attempt, Cancelled, Progress, StreamExecution
 from ..faults import tried_again
 from ..heartbeat import Heartbeat
@@ -133,7 +132,7 @@ class PartitionExecution(StreamExecution):
             kept["observed"] = run.observed.get(name, {})
         self.attempt.lease.mine.update(**kept, lease_until=lease_end())
 
-    @transaction.atomic
+    @atomic()
     def _end(self) -> None:
         partition = self.attempt.lease.mine.select_for_update().first()
         if partition is not None:  # else it has ended, and only the answer to the COMMIT was lost
