@@ -15,7 +15,7 @@ from hashlib import sha256
 from http import HTTPStatus
 from typing import Any, TypeVar, cast
 
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, connection
 from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -24,6 +24,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from ..models import IdempotencyKey
+from ..sync.database import atomic
 from .conf import api_settings
 from .contention import persistently
 from .problems import Conflict, FieldProblem, FieldsProblem, step
@@ -115,7 +116,7 @@ def _claim(request: Request, key: str) -> IdempotencyKey:
             expires_at=now + api_settings.IDEMPOTENCY_KEY_LIFETIME,
         )
         try:
-            with transaction.atomic():
+            with atomic():
                 row.save(force_insert=True)
             return row
         except IntegrityError:
@@ -166,7 +167,7 @@ def _carry_out(view: Any, row: IdempotencyKey, work: Callable[[], Response]) -> 
 
 
 def _answered(row: IdempotencyKey, work: Callable[[], Response]) -> Response:
-    with transaction.atomic():
+    with atomic():
         response = work()
         if not _keep(row, response):
             raise InProgress()

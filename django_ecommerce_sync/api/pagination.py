@@ -192,7 +192,8 @@ class PagePagination(PageNumberPagination):
 class ResourcePagination(PagePagination):
     """Pages, or with ``cursor=`` a walk through all rows in the order of their last change.
 
-    A row that changes while somebody walks comes again further on; none is passed by.
+    A row that changes while somebody walks comes again further on. One is passed by if its change
+    was dated before the walk's place and committed after it: the next walk begins a bit earlier.
     """
 
     walked_on: str | None = None

@@ -33,6 +33,12 @@ class ModelPermissions(BasePermission):
         return has_rights(user, view.required_permissions(request.method))
 
 
+def rights_to_answer(model: type[Model], method: str) -> list[str]:
+    """What ``method`` asks for where the answer is the row: a write shows it, too."""
+    shows = method in ("POST", "PUT", "PATCH")
+    return [model_permission(model, each) for each in (("GET", method) if shows else (method,))]
+
+
 def model_permission(model: type[Model], method: str) -> str:
     """``app.verb_model`` for what ``method`` does to ``model``."""
     if method not in RIGHTS:

@@ -23,6 +23,7 @@ from ..models import (
     SyncIssue,
     SyncRun,
 )
+from ..sync.database import atomic
 from .bulk import Results, carry_out, checked, count
 from .parsers import Element, read_json
 from .problems import FieldProblem
@@ -42,7 +43,7 @@ _JSON = msgspec.json.Encoder(decimal_format="number")
 _CHUNK = 500
 
 
-@transaction.atomic
+@atomic()
 def queue(
     name: str, elements: Sequence[Element], *, by: Any, atomic: bool, dry_run: bool
 ) -> SyncRun:
@@ -96,7 +97,7 @@ def carry_out_part(run: SyncRun) -> bool:
 def _results(run: SyncRun, rows: Sequence[SentRow]) -> Results:
     if not run.atomic:
         return _carry_out_but_superseded(run, rows)
-    with transaction.atomic():
+    with atomic():
         done = Results([], {})
         for start in range(0, len(rows), settings.BATCH_SIZE):
             part = _carry_out_but_superseded(run, rows[start : start + settings.BATCH_SIZE])

@@ -14,7 +14,7 @@ from typing import Any, Self, cast
 from uuid import uuid4
 
 from django.core.exceptions import ObjectDoesNotExist, ValidationError
-from django.db import DataError, IntegrityError, transaction
+from django.db import DataError, IntegrityError
 from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext as _
 from rest_framework_simplejwt.exceptions import (
@@ -28,6 +28,7 @@ from rest_framework_simplejwt.tokens import Token
 from rest_framework_simplejwt.utils import datetime_from_epoch
 
 from ..models import RevokedToken
+from ..sync.database import atomic
 from .conf import api_settings
 from .users import find_user
 
@@ -210,7 +211,7 @@ class RefreshToken(ApiToken):
         youngest = self.current_time + api_settings.REFRESH_TOKEN_LIFETIME
         expires_at = max(datetime_from_epoch(self["exp"]), youngest)
         try:
-            with transaction.atomic():
+            with atomic():
                 RevokedToken.objects.create(jti=jti, expires_at=expires_at)
         except IntegrityError:
             return False

@@ -25,7 +25,7 @@ def connection_of_runs() -> Any:
 
 
 @contextmanager
-def atomic() -> Iterator[None]:
+def atomic(*, savepoint: bool = True) -> Iterator[None]:
     """A transaction there; ``@atomic()`` puts a function into one."""
-    with transaction.atomic(using=alias_of_runs()):
+    with transaction.atomic(using=alias_of_runs(), savepoint=savepoint):
         yield

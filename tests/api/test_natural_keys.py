@@ -171,3 +171,20 @@ def test_of_many_who_put_one_row_all_succeed(client, user):
         send_at_once(user, 8, put)
         assert sorted(codes) == [200] * 7 + [201]
         assert Product.objects.count() == 1
+
+
+@pytest.mark.parametrize("by_key", [True, False])
+def test_put_leaves_what_it_would_create(client, by_key):
+    whole = {"sku": "A", "name": "Lamp", "price": "9.90", "brand": "Acme", "inventory_count": 5}
+    whole |= {"description": "long", "attributes": {"a": 1}, "pinned": ["name"]}
+    made = client.post("/api/products/", whole, format="json").json()
+    address = "/api/products/by-sku/A/" if by_key else f"/api/products/{made['id']}/"
+    for _ in range(2):
+        answer = client.put(address, {"sku": "A", "price": "5.00"}, format="json")
+        assert answer.status_code == 200, answer.json()
+        row = answer.json()
+        assert (row["price"], row["name"], row["brand"], row["description"]) == ("5.00", "", "", "")
+        assert (row["inventory_count"], row["attributes"]) == (0, {})
+        assert (row["id"], row["pinned"]) == (made["id"], ["name"])
+    kept = client.patch(address, {"name": "Lamp"}, format="json").json()
+    assert (kept["price"], kept["name"]) == ("5.00", "Lamp")

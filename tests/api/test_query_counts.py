@@ -128,12 +128,13 @@ def ids(number):
 
 
 #: What is done, in this order: method, address, body for so many rows, queries.
+STOCK = {"inventory_count": 100}
 WRITES = [
     ("post", "products/", lambda n: {"sku": "N", "price": "1"}, 2),  # and does anybody wait for it
     ("patch", "products/{product}/", lambda n: {"price": "7"}, 3),  # and which feeds know it
     ("patch", "products/{product}/", lambda n: {"price": "7.00"}, 1),
-    ("put", "products/{product}/", lambda n: {"sku": "SK-0", "price": "8"}, 3),
-    ("put", "products/by-sku/SK-0/", lambda n: {"price": "9"}, 3),
+    ("put", "products/{product}/", lambda n: {"sku": "SK-0", "price": "8", **STOCK}, 3),
+    ("put", "products/by-sku/SK-0/", lambda n: {"price": "9", **STOCK}, 3),
     ("put", "products/by-sku/NEW/", lambda n: {"price": "9"}, 3),
     ("post", "products/bulk/", lambda n: rows(n, "sku", price="1"), lambda n: 5 + ids(n)),
     ("post", "products/bulk/", lambda n: rows(n, "sku", price="2"), 7),

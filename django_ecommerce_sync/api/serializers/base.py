@@ -8,12 +8,13 @@ from copy import deepcopy
 from functools import cache
 from typing import Any, ClassVar, TypeVar, cast
 
-from django.db import IntegrityError, models, transaction
+from django.db import IntegrityError, models
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 from rest_framework.validators import UniqueValidator
 
 from ...models import CurrencyField, KeyField, SyncedModel
+from ...sync.database import atomic
 from .. import fields
 from ..problems import Duplicate
 
@@ -130,6 +131,8 @@ class ResourceSerializer(ModelSerializer[Row]):
         return row
 
     def update(self, instance: Row, validated_data: dict[str, Any]) -> Row:
+        if not self.partial:  # PUT leaves what it would create
+            validated_data = {**self._defaults(), **validated_data}
         changed = changed_fields(instance, validated_data)
         model = cast(Any, instance)
         if {model.sync_key, model.sync_scope}.intersection(changed):
@@ -138,6 +141,12 @@ class ResourceSerializer(ModelSerializer[Row]):
         elif changed:
             instance.save(update_fields=changed)
         return instance
+
+    def _defaults(self) -> dict[str, Any]:
+        """What a new row holds in the columns that clients may write."""
+        columns = {field.name: field for field in cast(Any, self.Meta).model._meta.concrete_fields}
+        named = [name for name in self.pinnable if name in columns]
+        return {name: columns[name].get_default() for name in named}
 
 
 def changed_fields(row: models.Model, values: dict[str, Any]) -> list[str]:
@@ -152,7 +161,7 @@ def changed_fields(row: models.Model, values: dict[str, Any]) -> list[str]:
 def unique_key(row: models.Model) -> Iterator[None]:
     """Write ``row`` inside; if its key is taken, say so with a 409 that names the field."""
     try:
-        with transaction.atomic():
+        with atomic():
             yield
     except IntegrityError:
         if not isinstance(row, SyncedModel):

@@ -7,14 +7,18 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import Any, ClassVar
 
-from django.db import transaction
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
+from rest_framework.exceptions import PermissionDenied
 
 from ... import orders
 from ...models import Customer, Order, OrderEvent, OrderLine
+from ...sync.database import atomic
+from ..conf import customer_of
 from ..examples.answers import EVENT, ORDER, answer
 from ..fields import ChoiceField, IntegerField, KeyField, RowField, TextField
+from ..users import has_rights
 from .base import (
     AUTOMATIC,
     ModelSerializer,
@@ -120,6 +124,16 @@ class OrderSerializer(ResourceSerializer[Order]):
     def get_allowed_transitions(self, order: Order) -> list[str]:
         return orders.allowed_transitions(order)
 
+    def validate_customer(self, customer: Customer | None) -> Customer | None:
+        """Whoever names a customer is told the name and the address: he needs the right to."""
+        user = self.context["request"].user
+        known = self.instance.customer if self.instance is not None else None
+        if customer in (None, known) or customer == customer_of(user):
+            return customer
+        if not has_rights(user, ["ecommerce_sync.view_customer"]):
+            raise PermissionDenied(_("To name a customer needs the right to see customers."))
+        return customer
+
     def create(self, validated_data: dict[str, Any]) -> Order:
         values = {"order_id": _number(), **validated_data}
         sent = values.get("lines", ())
@@ -130,7 +144,7 @@ class OrderSerializer(ResourceSerializer[Order]):
         _total(values)
         lines = values.pop("lines")
         order = Order(**values)
-        with transaction.atomic():
+        with atomic():
             stock = orders.hold(order, lines)
             with unique_key(order):
                 order.save(force_insert=True)
@@ -142,7 +156,7 @@ class OrderSerializer(ResourceSerializer[Order]):
     def update(self, instance: Order, validated_data: dict[str, Any]) -> Order:
         values = dict(validated_data)
         moves = {name: values.pop(name) for name in STATE_FIELDS if name in values}
-        with transaction.atomic(savepoint=False):
+        with atomic(savepoint=False):
             self._edit(instance, values)
             for column, state in moves.items():
                 if getattr(instance, column) != state:
@@ -241,8 +255,10 @@ def _relined(
     if sent is None:
         return None
     products = Products.of(sent)
-    if not currency and not stored:
-        currency = values["currency"] = currency_of(sent, products)
+    if not currency:
+        currency = currency_of(sent, products)
+        if not stored:
+            values["currency"] = currency
     return complete(sent, products, currency, stored)
 
 

@@ -9,7 +9,7 @@ from functools import cached_property, lru_cache
 from typing import Any, ClassVar, TypeVar, cast
 from uuid import uuid4
 
-from django.db import models, transaction
+from django.db import models
 from django.http import Http404
 from django.urls import get_script_prefix, get_urlconf, reverse
 from django.utils.translation import get_language
@@ -21,6 +21,7 @@ from rest_framework.settings import DEFAULTS, IMPORT_STRINGS, APISettings
 from rest_framework.views import APIView
 
 from ...models import SyncedModel
+from ...sync.database import atomic
 from ...sync.prepared import PLACEHOLDERS, for_update
 from ..compiled import (
     CompiledList,
@@ -38,7 +39,7 @@ from ..filters import FieldFilter, OrderingFilter, SearchFilter
 from ..idempotency import idempotent
 from ..pagination import PagePagination, ResourcePagination
 from ..parsers import JSONParser
-from ..permissions import RIGHTS, model_permission
+from ..permissions import RIGHTS, model_permission, rights_to_answer
 from ..preconditions import check_match, etag, is_known
 from ..problems import LengthRequired, exception_handler
 from ..renderers import CSVRenderer, JSONLinesRenderer, JSONRenderer, ProblemRenderer
@@ -154,12 +155,12 @@ class ModelView(ApiView, viewsets.GenericViewSet[Row]):
         """What a request with this method needs as a rule, whoever it comes from."""
         method = str(self.request.method)
         model = cast(Any, self).queryset.model
-        return [model_permission(model, method)] if method in RIGHTS else []
+        return rights_to_answer(model, method) if method in RIGHTS else []
 
     def required_permissions(self, method: str) -> list[str]:
         if self.action in self.action_permissions:
             return self.action_permissions[self.action]
-        return [model_permission(cast(Any, self).queryset.model, method)]
+        return rights_to_answer(cast(Any, self).queryset.model, method)
 
 
 class ResourceView(
@@ -332,7 +333,7 @@ class ResourceView(
 
     def change(self, request: Request, *, partial: bool) -> Response:
         """Give the row the values of the body."""
-        with transaction.atomic():
+        with atomic():
             row = self.get_object()
             serializer = self.get_serializer(row, data=request.data, partial=partial)
             serializer.is_valid(raise_exception=True)
@@ -341,7 +342,7 @@ class ResourceView(
 
     @persistent
     def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        with transaction.atomic():
+        with atomic():
             return super().destroy(request, *args, **kwargs)
 
     def show(

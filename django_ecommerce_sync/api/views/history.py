@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import nullcontext
 from typing import Any, cast
 
-from django.db import transaction
 from rest_framework import mixins
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -13,6 +12,7 @@ from rest_framework.response import Response
 
 from ...conf import settings
 from ...models import SyncChange
+from ...sync.database import atomic
 from ...sync.history import edits, provenance, record_edit
 from ..schema import operation
 from ..serializers.history import OriginSerializer, SyncChangeSerializer, origin_row
@@ -24,7 +24,7 @@ class HistoryMixin(mixins.CreateModelMixin, mixins.UpdateModelMixin):
     def perform_create(self: Any, serializer: Any) -> None:
         given = dict.fromkeys(serializer.validated_data)
         # A transaction around one that makes do is two more trips to the database.
-        with transaction.atomic() if settings.CHANGE_LOG else nullcontext():
+        with atomic() if settings.CHANGE_LOG else nullcontext():
             row = serializer.save()
             record_edit(row, given, self.request.user)
 

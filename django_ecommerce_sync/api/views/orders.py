@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any, ClassVar
 
-from django.db import transaction
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from django.utils.functional import cached_property
@@ -20,6 +19,7 @@ from rest_framework.response import Response
 from ... import orders
 from ...exceptions import InsufficientStock, OrderLocked, OrderRefused, TransitionNotAllowed
 from ...models import Customer, Order
+from ...sync.database import atomic
 from ...sync.history import edits
 from ..conf import customer_of
 from ..filtersets import OrderFilterSet
@@ -40,6 +40,9 @@ from ..users import has_rights
 from .bulk import BulkView
 
 _VIEW = "ecommerce_sync.view_order"
+_VIEW_CUSTOMERS = "ecommerce_sync.view_customer"
+#: What somebody may do to orders of his own without the right to see all.
+_OF_ONE_S_OWN = ("list", "retrieve", "create", "update", "partial_update", "transition")
 REFUSED = OpenApiResponse(
     ProblemSerializer,
     "The table has no such move, the order was changed since, or the stock does not suffice.",
@@ -91,15 +94,17 @@ class OrderView(BulkView[Order]):
         "updated_at",
     )
     action_permissions: ClassVar = {
-        "transition": ["ecommerce_sync.change_order"],
+        "transition": [_VIEW, "ecommerce_sync.change_order"],
         "events": [_VIEW, "ecommerce_sync.view_orderevent"],
     }
 
     def required_permissions(self, method: str) -> list[str]:
         required = super().required_permissions(method)
+        if self.action == "bulk":
+            required.append(_VIEW_CUSTOMERS)
         if self._own is None:
             return required
-        if self.action in ("list", "retrieve"):
+        if self.action in _OF_ONE_S_OWN:
             return [right for right in required if right != _VIEW]
         # Rows in bulk are found by their numbers, whosever they are.
         return [*required, _VIEW] if self.action == "bulk" else required
@@ -142,7 +147,7 @@ class OrderView(BulkView[Order]):
         serializer = TransitionSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         wish = serializer.validated_data
-        with transaction.atomic(), refusals(short="to"):
+        with atomic(), refusals(short="to"):
             order = self.get_object()
             check_version(order, wish.pop("version", order.version))
             with edits(order, request.user):
