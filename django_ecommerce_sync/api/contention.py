@@ -6,9 +6,9 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar, cast
 
-from django.db import connection
 from rest_framework.response import Response
 
+from ..sync.database import connection_of_runs
 from ..sync.faults import Haste, tried_again
 
 Result = TypeVar("Result")
@@ -20,7 +20,7 @@ def persistently(work: Callable[[], Result]) -> Result:
 
     Such an end is the end of the whole transaction, so only who begins it can begin it again.
     """
-    return work() if connection.in_atomic_block else tried_again(work, Haste())
+    return work() if connection_of_runs().in_atomic_block else tried_again(work, Haste())
 
 
 def persistent(handler: Handler) -> Handler:

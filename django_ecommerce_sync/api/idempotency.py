@@ -15,7 +15,7 @@ from hashlib import sha256
 from http import HTTPStatus
 from typing import Any, TypeVar, cast
 
-from django.db import IntegrityError, connection
+from django.db import IntegrityError
 from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -24,7 +24,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from ..models import IdempotencyKey
-from ..sync.database import atomic
+from ..sync.database import atomic, connection_of_runs
 from .conf import api_settings
 from .contention import persistently
 from .problems import Conflict, FieldProblem, FieldsProblem, step
@@ -186,6 +186,7 @@ def _keep(row: IdempotencyKey, response: Response) -> bool:
 
 def _keep_refusal(row: IdempotencyKey, response: Response) -> None:
     """Keep what is wrong with the request; what went wrong with us may go right the next time."""
+    connection = connection_of_runs()
     if connection.in_atomic_block and connection.needs_rollback:
         return  # the project's own transaction takes our row back with it
     if response.status_code < HTTPStatus.INTERNAL_SERVER_ERROR:
