@@ -135,7 +135,10 @@ def checked(
             rows.append((index, serializer.run_validation(element.value)))
         except ValidationError as error:
             rejected.append(Rejected(index, list(field_problems(error.detail, at))))
-    return rows, rejected
+    wrong = serializer.errors_of_rows(dict(rows))
+    for index, detail in wrong.items():
+        rejected.append(Rejected(index, list(field_problems(detail, step(index)))))
+    return [(index, row) for index, row in rows if index not in wrong], rejected
 
 
 def _upsert(

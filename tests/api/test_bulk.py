@@ -507,7 +507,7 @@ class TestOrders:
                 self.order(f"{number}-{each}", customer=customer.pk, lines=lines)
                 for each in range(number)
             ]
-            with django_assert_max_num_queries(19):
+            with django_assert_max_num_queries(20):
                 assert set(statuses(self.send(client, *rows))) == {"created"}
 
 

@@ -103,6 +103,37 @@ class TestCurrency:
         assert (row["currency"], row["total_amount"]) == ("JPY", "1000.00")
 
 
+class TestCurrencyInBulk:
+    def send(self, client, *rows):
+        results = client.post(f"{URL}bulk/?on_error=skip", rows).json()["results"]
+        errors = [(each["pointer"], each["code"]) for row in results for each in row["errors"]]
+        return [row["status"] for row in results], errors
+
+    def test_prices_in_another_one_are_not_copied(self, client):
+        lines = [line("YEN"), line("EURO"), line("PLAIN"), line("EURO", unit_price="1600")]
+        rows = [
+            {"order_id": "1", "currency": "EUR", "lines": [line("EURO")]},
+            {"order_id": "2", "currency": "JPY", "lines": lines},
+            {"order_id": "3", "note": "without any"},
+        ]
+        assert self.send(client, *rows) == (
+            ["created", "rejected", "created"],
+            [("/1/lines/1/unit_price", "currency_mismatch")],
+        )
+        lines[1]["unit_price"] = "1600"
+        assert self.send(client, rows[1]) == (["created"], [])
+
+    def test_an_order_that_is_there_keeps_its_prices(self, client):
+        row = {"order_id": "1", "currency": "EUR", "lines": [line("EURO")]}
+        assert self.send(client, row) == (["created"], [])
+        Product.objects.filter(sku="EURO").update(currency="JPY", price=1600)
+        assert self.send(client, row) == (["unchanged"], [])
+        assert self.send(client, {**row, "order_id": "2"}) == (
+            ["rejected"],
+            [("/0/lines/0/unit_price", "currency_mismatch")],
+        )
+
+
 class TestNothingBelowZero:
     @pytest.mark.parametrize(
         ("sent", "pointer", "code"),

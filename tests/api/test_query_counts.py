@@ -155,7 +155,7 @@ WRITES = [
         "post",
         "orders/bulk/",
         lambda n: rows(n, "order_id", currency="EUR", lines=lines(1)),
-        lambda n: 9 + ids(n),
+        lambda n: 10 + ids(n),  # and what currency the products are priced in
     ),
     ("post", "orders/bulk/", lambda n: rows(n, "order_id", note="Ring twice."), 9),
     ("delete", "orders/{unpaid}/", lambda n: None, 8),

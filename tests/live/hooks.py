@@ -35,7 +35,7 @@ BEYOND_THE_SCHEMA = (
     ("out_of_range", ".*"),
     ("overflow", r"(/\d+)?/order_date"),
     # Prices are copied from products, whose currencies are theirs; so are those of stored lines.
-    ("currency_mismatch", r"/lines/\d+/unit_price"),
+    ("currency_mismatch", r"(/\d+)?/lines/\d+/unit_price"),
     ("required", r"/lines/\d+/unit_price"),
     ("lines_are_priced", "/currency"),
     ("required", "/currency"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
 from functools import cache
@@ -123,6 +123,10 @@ class ResourceSerializer(ModelSerializer[Row]):
                 "unknown_field",
             )
         return sorted(set(names))
+
+    def errors_of_rows(self, rows: Mapping[int, Any]) -> dict[int, Any]:
+        """What only a query can tell to be wrong with rows in bulk; DRF's errors by index."""
+        return {}
 
     def create(self, validated_data: dict[str, Any]) -> Row:
         row: Row = cast(Any, self.Meta).model(**validated_data)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.db.models import TextChoices
@@ -9,10 +10,11 @@ from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
-from ...models import COUNTS, RunStatus, SentRow, SentRowStatus
+from ...models import COUNTS, LOCAL_SOURCE, Order, RunStatus, SentRow, SentRowStatus
 from ..examples.answers import BULK, QUEUED_BULK, SENT_ROW, answer
 from ..fields import ChoiceField, IntegerField
 from .base import ModelSerializer, OptionsSerializer
+from .lines import Line, Products, currency_error
 from .orders import OrderSerializer
 from .problems import FieldProblemSerializer
 
@@ -41,6 +43,33 @@ class BulkOrderSerializer(OrderSerializer):
     def validate_customer(self, customer: Any) -> Any:
         """As it is: the view has asked for the right to see customers."""
         return customer
+
+    def errors_of_rows(self, rows: Mapping[int, Any]) -> dict[int, Any]:
+        """Lines of new orders that would copy prices in another currency; others keep theirs."""
+        priced = {index: _with_copied_prices(row) for index, row in rows.items()}
+        products = Products.of([line for lines in priced.values() for line in lines.values()])
+        found = {
+            index: errors
+            for index, lines in priced.items()
+            if (errors := _mismatches(lines, products, rows[index].get("currency", "")))
+        }
+        numbers = {rows[index]["order_id"] for index in found}
+        known = Order.objects.filter(source=LOCAL_SOURCE, order_id__in=numbers) if numbers else ()
+        there = {order.order_id for order in known}
+        return {i: errors for i, errors in found.items() if rows[i]["order_id"] not in there}
+
+
+def _with_copied_prices(row: Mapping[str, Any]) -> dict[int, Line]:
+    return {n: line for n, line in enumerate(row.get("lines", ())) if "unit_price" not in line}
+
+
+def _mismatches(lines: Mapping[int, Line], products: Products, currency: str) -> dict[str, Any]:
+    errors = {
+        number: error
+        for number, line in lines.items()
+        if currency and (error := currency_error(products.get(line), currency))
+    }
+    return {"lines": errors} if errors else {}
 
 
 class BulkResultSerializer(serializers.Serializer[Any]):

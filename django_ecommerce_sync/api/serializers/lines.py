@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, ClassVar, NamedTuple
 
@@ -73,7 +73,7 @@ class Products(NamedTuple):
     by_sku: Mapping[str, Product]
 
     @classmethod
-    def of(cls, lines: Iterable[Line]) -> Products:
+    def of(cls, lines: Collection[Line]) -> Products:
         """Those of all these lines; two queries at most."""
         ids = {line["product_id"] for line in lines if line.get("product_id")}
         skus = {line["sku"] for line in lines if not line.get("product_id") and line.get("sku")}
@@ -132,8 +132,8 @@ def _complete(
         return {**kept, **_ZEROS, **line, "product_id": before.product_id, "sku": before.sku}, {}
     if product is None:
         return line, _missing(product_id, sku)
-    if "unit_price" not in line and product.currency not in ("", currency):
-        return line, _in_another_currency(product, currency)
+    if "unit_price" not in line and (error := currency_error(product, currency)):
+        return line, error
     copied = {name: getattr(product, source) for name, source in SNAPSHOT.items()}
     return {**copied, **_ZEROS, **line, "product_id": product.pk, "sku": product.sku}, {}
 
@@ -152,7 +152,10 @@ def _missing(product_id: int | None, sku: str) -> dict[str, Any]:
     return {name: [ErrorDetail(detail, "does_not_exist")]}
 
 
-def _in_another_currency(product: Product, currency: str) -> dict[str, Any]:
+def currency_error(product: Product | None, currency: str) -> dict[str, Any]:
+    """What is wrong with a line that copies this product's price in an order in this currency."""
+    if product is None or product.currency in ("", currency):
+        return {}
     detail = _("%(sku)s is priced in %(its)s, the order in %(order)s: say the price.") % {
         "sku": product.sku,
         "its": product.currency,
