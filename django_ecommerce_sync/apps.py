@@ -1,6 +1,7 @@
 """The Django app."""
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from django.apps import AppConfig
@@ -34,8 +35,12 @@ class EcommerceSyncConfig(AppConfig):
         sync.register_errand(BULK, _in_time("api.queued.carry_out_part"))
 
 
+@cache
 def _in_time(path: str) -> Callable[..., Any]:
-    """A function of this package, imported when it is called: workers need no API."""
+    """A function of this package, imported when it is called: workers need no API.
+
+    It is one and the same each time, for apps may be made ready again, and registered twice.
+    """
 
     def call(*args: Any, **kwargs: Any) -> Any:
         return import_string(f"{__package__}.{path}")(*args, **kwargs)

@@ -54,6 +54,13 @@ def test_they_are_registered(settings, deploy):
     assert "ecommerce_sync.E028" in found()
 
 
+def test_they_say_once_what_is_wrong_where_apps_are_made_ready_again(settings):
+    settings.INSTALLED_APPS = [*settings.INSTALLED_APPS]
+    settings.ECOMMERCE_SYNC = {"API": {"PAGE_SIZE": 0}}
+    messages = checks.run_checks(tags=[checks.Tags.security])
+    assert [message.id for message in messages].count("ecommerce_sync.E028") == 1
+
+
 def test_the_defaults_are_sound(found, sound):
     assert found({}) == {}
     assert found({}, deploy=True) == {}
