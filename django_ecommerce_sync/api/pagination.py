@@ -145,7 +145,8 @@ class PagePagination(PageNumberPagination):
 
     def check(self, request: Request) -> None:
         """Raise for what would be wrong with a page, where a file has them all."""
-        self.get_page_number(request, None)
+        if not self.get_page_number(request, None):
+            raise NotFound(_("There is no such page."))
         self.get_page_size(request)
         self._with_count(request)
 

@@ -38,7 +38,7 @@ def lines(client, url, **options):
 
 
 @pytest.mark.parametrize(
-    "query", ["page_size=x", "with_count=x", "cursor=x", "page=x", "format=csv&page=null"]
+    "query", ["page_size=x", "with_count=x", "cursor=x", "page=x", "page=0", "format=csv&page=null"]
 )
 def test_what_would_be_wrong_with_a_page_is_so_with_a_file(client, query):
     status = 404 if "page=" in query else 400
