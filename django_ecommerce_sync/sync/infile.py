@@ -1,13 +1,13 @@
 """New rows sent to MySQL as a file, where the project asks for it and the server takes such.
 
-``LOAD DATA LOCAL`` costs the server a third less than an INSERT. It turns errors into warnings
+``LOAD DATA LOCAL`` costs the server an eighth less than an INSERT. It turns errors into warnings
 and leaves out rows that are there already; whoever catches the ``DataError`` about that inserts the
 rows in another way.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from tempfile import NamedTemporaryFile
 from typing import Any
 
@@ -25,16 +25,8 @@ def may_send_files(connection: BaseDatabaseWrapper) -> bool:
     """Whether the project wants rows to be sent as files, and its connection and server can."""
     if not settings.LOCAL_INFILE or connection.vendor != "mysql":
         return False
-    return is_allowed_here(connection) and is_allowed_there(connection)
-
-
-def is_allowed_here(connection: BaseDatabaseWrapper) -> bool:
-    """Whether the connection is one that sends files."""
-    return bool(connection.settings_dict["OPTIONS"].get("local_infile"))
-
-
-def is_allowed_there(connection: BaseDatabaseWrapper) -> bool:
-    """Whether the server takes files."""
+    if not connection.settings_dict["OPTIONS"].get("local_infile"):
+        return False
     with connection.cursor() as cursor:
         cursor.execute("SELECT @@local_infile")
         return bool(cursor.fetchone()[0])
@@ -42,25 +34,6 @@ def is_allowed_there(connection: BaseDatabaseWrapper) -> bool:
 
 class FileInsert(Insert):
     """Rows to be inserted into a model's table from a file."""
-
-    def __init__(
-        self,
-        connection: BaseDatabaseWrapper,
-        model: type[models.Model],
-        names: Sequence[str],
-        constants: Mapping[str, Any],
-    ) -> None:
-        super().__init__(connection, model, names, constants)
-        quote = connection.ops.quote_name
-        fields: list[Any] = [model._meta.get_field(name) for name in (*names, *constants)]
-        columns = [quote(field.column) for field in fields]
-        self._constants = columns[len(names) :]
-        self._statement = (
-            f"LOAD DATA LOCAL INFILE %s INTO TABLE {quote(model._meta.db_table)} "
-            "CHARACTER SET utf8mb4 FIELDS TERMINATED BY 0x1F ESCAPED BY 0x5C "
-            f"LINES TERMINATED BY 0x1E ({', '.join(columns[: len(names)])})"
-        )
-        self._number = 0
 
     @staticmethod
     def suits(model: type[models.Model], names: Sequence[str]) -> bool:
@@ -72,7 +45,6 @@ class FileInsert(Insert):
         texts = as_texts(rows)
         if texts is None:
             raise ValueError("There are characters that part values and rows.")
-        self._number += len(rows)
         yield _line("".join([text + ROW for text in texts])).replace(NULL, "\\N")
 
     def _sent(self, later: Sequence[str]) -> list[tuple[Any, ...]]:
@@ -84,17 +56,22 @@ class FileInsert(Insert):
             file.write(text.encode())
             file.flush()
             with self.connection.cursor() as cursor:
-                cursor.execute(self._statement + self._held(), [file.name])
+                cursor.execute(self._statement(), [file.name])
                 taken, self.first_pk = cursor.rowcount, cursor.lastrowid
-        if taken != self._number or self.connection.connection.warning_count():
-            raise DataError(f"The server took {taken} of {self._number} rows as they are.")
+        number = text.count(ROW)
+        if taken != number or self.connection.connection.warning_count():
+            raise DataError(f"The server took {taken} of {number} rows as they are.")
         return []
 
-    def _held(self) -> str:
-        """What the rows have in common; its literals need the connection to themselves."""
-        pairs = zip(self._constants, self._fixed, strict=True)
+    def _statement(self) -> str:
+        """Made when it is sent: the literals in it need the connection to themselves."""
+        pairs = zip(self._held, self._fixed, strict=True)
         held = [f"{column} = {literal(self.connection, value)}" for column, value in pairs]
-        return f" SET {', '.join(held)}".replace("%", "%%") if held else ""
+        return (
+            f"LOAD DATA LOCAL INFILE %s INTO TABLE {self._table} "
+            "CHARACTER SET utf8mb4 FIELDS TERMINATED BY 0x1F ESCAPED BY 0x5C "
+            f"LINES TERMINATED BY 0x1E ({', '.join(self._given)})"
+        ) + (f" SET {', '.join(held)}".replace("%", "%%") if held else "")
 
 
 def _line(text: str) -> str:

@@ -90,8 +90,11 @@ class Insert:
         self.suffix = suffix
         quote = connection.ops.quote_name
         fields = {field.attname: field for field in model._meta.concrete_fields}
-        columns = ", ".join([quote(str(fields[name].column)) for name in (*names, *constants)])
-        self.head = f"INSERT INTO {quote(model._meta.db_table)} ({columns}) VALUES "  # noqa: S608
+        self._table = quote(model._meta.db_table)
+        self._given = [quote(str(fields[name].column)) for name in names]
+        self._held = [quote(str(fields[name].column)) for name in constants]
+        columns = ", ".join([*self._given, *self._held])
+        self.head = f"INSERT INTO {self._table} ({columns}) VALUES "  # noqa: S608
         self._writers = [self._writer(fields[name]) for name in names]
         self._fixed = [_adapted(fields[n], value, connection) for n, value in constants.items()]
         self._width = len(names) + len(constants)

@@ -9,6 +9,7 @@ from django_ecommerce_sync.checks import check_database
 from django_ecommerce_sync.models import Customer, Product, SyncLink
 from django_ecommerce_sync.signals import batch_synced
 from django_ecommerce_sync.sync.infile import FileInsert
+from django_ecommerce_sync.sync.insert import ROW
 from django_ecommerce_sync.sync.table import Table
 
 from .conftest import customer, product
@@ -41,7 +42,7 @@ def sent(monkeypatch):
 
     def counted(self, later=()):
         done = execute(self, later)
-        found.append(self._number)
+        found.append("".join(self._rows).count(ROW))
         return done
 
     monkeypatch.setattr(FileInsert, "execute", counted)
