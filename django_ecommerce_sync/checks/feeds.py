@@ -9,13 +9,13 @@ from celery.schedules import ParseException, crontab
 from django.apps import apps
 from django.core.checks import CheckMessage
 from django.core.exceptions import FieldDoesNotExist
-from django.db import DEFAULT_DB_ALIAS, models, router
+from django.db import models
 
 from ..conf import settings
 from ..exceptions import ConfigurationError
 from ..feeds import Archive, FeedSource, HTTPFeed, Stream, get_feed
 from ..feeds.mapping import Lines
-from ..sync.database import alias_of_runs
+from ..sync.database import misplaced
 from ..sync.ownership import policies_of
 from .messages import error, guess, warning
 
@@ -179,10 +179,9 @@ def _child(model: type[models.Model], name: str) -> type[models.Model] | None:
 
 def _database(place: str, model: type[models.Model]) -> Iterator[CheckMessage]:
     """Whether rows and runs are in one database, so that both are committed or neither is."""
-    mine, runs = router.db_for_write(model) or DEFAULT_DB_ALIAS, alias_of_runs()
-    if mine != runs:
-        message = f"{place} writes {model.__name__} to database '{mine}'; the runs are in '{runs}'."
-        yield error("037", message, "Let DATABASE_ROUTERS send both to one database.")
+    if complaint := misplaced(model):
+        cure = "Let DATABASE_ROUTERS send both to one database."
+        yield error("037", f"{place} {complaint}.", cure)
 
 
 def _key(place: str, model: type[models.Model], stream: Stream) -> Iterator[CheckMessage]:

@@ -9,14 +9,30 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from django.db import DEFAULT_DB_ALIAS, connections, router, transaction
+from django.db import DEFAULT_DB_ALIAS, connections, models, router, transaction
 
 from ..models import SyncRun
 
 
+def alias_of(model: type[models.Model]) -> str:
+    """The alias of the database a model's rows are written to."""
+    return router.db_for_write(model) or DEFAULT_DB_ALIAS
+
+
 def alias_of_runs() -> str:
-    """The alias of that database."""
-    return router.db_for_write(SyncRun) or DEFAULT_DB_ALIAS
+    """That of the runs."""
+    return alias_of(SyncRun)
+
+
+def misplaced(model: type[models.Model]) -> str:
+    """What is wrong with where a model's rows are, or "".
+
+    What is written to two databases can be committed in one and lost in the other.
+    """
+    mine, runs = alias_of(model), alias_of_runs()
+    if mine == runs:
+        return ""
+    return f"writes {model.__name__} to the database '{mine}', but the runs are in '{runs}'"
 
 
 def connection_of_runs() -> Any:

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from django.db import connections, router
 from django.db.models import Count, Min, Q, QuerySet
 
 from ..feeds.redaction import redacted
 from ..models import IssueState, SyncIssue, SyncRun
 from .absence import Absent
+from .database import connection_of_runs
 from .digest import content_of
 from .report import Rejection
 from .table import Table
@@ -30,7 +30,7 @@ PERSONAL = ("email", "name", "phone", "address", "company", "note")
 
 def record(run: SyncRun, stream: str, rejections: Sequence[Rejection]) -> None:
     """Keep a batch's rejections with their run; those of a dry run wait for nothing."""
-    table = Table(SyncIssue, connections[router.db_for_write(SyncIssue)])
+    table = Table(SyncIssue, connection_of_runs())
     place = {"run_id": run.pk, "feed": run.feed, "stream": stream}
     rows = [
         {

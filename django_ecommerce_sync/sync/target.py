@@ -8,7 +8,7 @@ from typing import Any
 
 from django.apps import apps
 from django.core.exceptions import FieldDoesNotExist, ValidationError
-from django.db import DEFAULT_DB_ALIAS, connections, models, router
+from django.db import connections, models
 from django.db.models import UniqueConstraint
 from django.utils import timezone
 
@@ -17,7 +17,7 @@ from ..feeds import Payload, Stream
 from ..feeds.mapping import Lines
 from ..models import EmailKeyField, KeyField
 from .clean import FieldsCleaner
-from .database import alias_of_runs
+from .database import alias_of, misplaced
 from .insert import Insert
 from .table import Row, Table
 
@@ -26,16 +26,10 @@ _EQUAL_DEFAULTS = (dict, list, timezone.now)
 
 
 def check_database(target: Target) -> None:
-    """Raises ``ConfigurationError`` where the rows are not in the database of the runs.
-
-    What is written to two databases can be committed in one and lost in the other.
-    """
-    mine, runs = target.connection.alias, alias_of_runs()
-    if mine != runs:
-        raise ConfigurationError(
-            f"Stream '{target.stream.name}' writes {target.model.__name__} to the database "
-            f"'{mine}', but the runs are in '{runs}': let your routers send both to one."
-        )
+    """Raises ``ConfigurationError`` where the rows are not in the database of the runs."""
+    if complaint := misplaced(target.model):
+        cure = "let your routers send both to one."
+        raise ConfigurationError(f"Stream '{target.stream.name}' {complaint}: {cure}")
 
 
 class Target:
@@ -59,7 +53,7 @@ class Target:
         self.complete: Callable[[Row, Row], None] | None = getattr(
             self.model, "sync_complete", None
         )
-        self.connection = connections[router.db_for_write(self.model) or DEFAULT_DB_ALIAS]
+        self.connection = connections[alias_of(self.model)]
         self.table = Table(self.model, self.connection)
         self.casefold = stream.casefold
         self.children = {
