@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 from typing import Any, Generic, TypeVar
 
 from django.db import models
@@ -18,8 +19,8 @@ from django.db.models.functions import Coalesce
 from ..conf import settings
 from ..exceptions import LeaseLost
 from ..models import ACTIVE, Job, RunStatus, SyncRun
-from .database import atomic, connection_of_runs
-from .table import Table
+from .database import atomic
+from .prepared import PLACEHOLDERS, PreparedObjects, for_update
 
 J = TypeVar("J", bound=Job)
 
@@ -73,19 +74,11 @@ class Lease(Generic[J]):
 
     def hold(self) -> J:
         """Lock the job's row for this transaction; raises ``LeaseLost`` if it is another's now."""
-        job = self._locked()
+        job: J | None = next(iter(_by_pk(self.kind).objects(self.pk)), None)
         if job is None or job.fence != self.fence or job.status != RunStatus.RUNNING:
             name = str(self.kind._meta.verbose_name).removeprefix("sync ").capitalize()
             raise LeaseLost(f"{name} {self.pk} belongs to another worker now.")
         return job
-
-    def _locked(self) -> J | None:
-        """The job; each batch asks for it, and a queryset takes longer than the database does."""
-        connection = connection_of_runs()
-        rows = Table(self.kind, connection).select("id", [self.pk], lock=True)
-        if not rows:
-            return None
-        return self.kind.from_db(connection.alias, list(rows[0]), list(rows[0].values()))
 
     def give_back(self) -> None:
         """Put the job back into the queue, for another task to go on; nothing if it is lost.
@@ -100,6 +93,12 @@ class Lease(Generic[J]):
         Whoever ends the last of them takes it at once; those who work renew its lease.
         """
         self.mine.update(owner="", lease_until=lease_end(), stalled_attempts=0)
+
+
+@cache
+def _by_pk(kind: type[Job]) -> PreparedObjects:
+    """A job, locked; each batch asks for its own."""
+    return for_update(kind._default_manager.all(), "pk", PLACEHOLDERS[int])
 
 
 def acquire(pk: int, owner: str, kind: type[J]) -> tuple[J, Lease[J]] | None:
