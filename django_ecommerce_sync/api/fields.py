@@ -13,6 +13,7 @@ from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
 from ..models import CURRENCIES, is_too_large
+from ..sync.clean import UNPRINTABLE
 
 #: How deep a stored JSON value may be nested; MariaDB refuses 32.
 MAX_JSON_DEPTH = 30
@@ -25,8 +26,6 @@ VISIBLE = f"[^{BLANKS}]"
 #: Digits as JSON has them. Python reads underscores between them, too, and those of all scripts.
 _WHOLE = re.compile(r"-?[0-9]+(\.0*)?")
 _DECIMAL = re.compile(r"-?([0-9]+(\.[0-9]*)?|\.[0-9]+)")
-#: What text in rows of feeds and of bulk requests may not have in it either.
-_CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
 def one_of(texts: Iterable[str], *, or_blank: bool = False) -> str:
@@ -55,7 +54,7 @@ class TextField(serializers.CharField):
 
     def to_internal_value(self, data: Any) -> str:
         text = super().to_internal_value(data)
-        if _CONTROLS.search(text):
+        if UNPRINTABLE.search(text):
             self.fail("control_character")
         return text
 

@@ -10,7 +10,7 @@ import json
 import math
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -29,7 +29,7 @@ Cleaner = Callable[[Any], Any]
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?", re.ASCII)
 # The controls U+0080 to U+009F stay: see KeyField.
-_UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _SPELLING = re.compile(r"[\s\-]+")
 # Sources that compute in binary floats miss by less than this; anything larger was meant.
@@ -204,7 +204,7 @@ def _as_text(value: Any, numbers: bool) -> str:
 def _check_text(text: str) -> None:
     if _SURROGATE.search(text):
         raise RecordError("bad_unicode", "It has half a character (a lone surrogate).", value=text)
-    if _UNPRINTABLE.search(text):
+    if UNPRINTABLE.search(text):
         raise RecordError("control_character", "It has control characters.", value=text)
 
 
@@ -399,24 +399,15 @@ def json_texts(values: list[Any]) -> list[JSONText] | None:
     )
     if not shallow or b"\\u0000" in whole or _may_be_unreadable(whole):
         return None
-    return None if _NOTHING.intersection(texts) else _spelled(texts, whole)
+    return None if _NOTHING.intersection(texts) else list(map(_spelled, texts))
 
 
-def _spelled(texts: Sequence[bytes], whole: bytes) -> list[JSONText]:
-    """JSON as Django writes it; ``whole`` is all of it."""
-    if _differs_in_blanks(whole):
-        return [JSONText(msgspec.json.format(text, indent=0), "utf-8") for text in texts]
-    return [
-        JSONText(msgspec.json.format(text, indent=0), "utf-8")
-        if _differs_in_blanks(text)
-        else JSONText(json.dumps(msgspec.json.decode(text)))
-        for text in texts
-    ]
-
-
-def _differs_in_blanks(text: bytes) -> bool:
-    """Whether Django writes no fraction, and no character beyond ASCII or at its end, otherwise."""
-    return text.isascii() and b"." not in text and b"\x7f" not in text
+def _spelled(text: bytes) -> JSONText:
+    """JSON as Django writes it."""
+    # But for fractions, and characters beyond ASCII or at its end, blanks are the difference.
+    if text.isascii() and b"." not in text and b"\x7f" not in text:
+        return JSONText(msgspec.json.format(text, indent=0), "utf-8")
+    return JSONText(json.dumps(msgspec.json.decode(text)))
 
 
 def _may_be_unreadable(json: bytes) -> bool:

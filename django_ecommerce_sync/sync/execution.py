@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from copy import copy
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from time import monotonic
 from typing import Any
 
@@ -186,9 +187,9 @@ class StreamExecution:
             return
         self.rejected.is_whole = False
         rejected = self.run.issues.filter(stream=self.stream.name)
-        bad = set(rejected.values_list("position", flat=True))
-        rejected = rejected.filter(code__in=WAITING)
-        waiting = set(rejected.values_list("position", flat=True)[:_MAX_WAITING])
+        bad = dict(rejected.values_list("position", "code"))
+        waits = (position for position, code in bad.items() if code in WAITING)
+        waiting = set(islice(waits, _MAX_WAITING))
         if waiting or self.matcher.has_repeats():
             for batch in self._batches(Place(), place.read, Observation()):
                 self.repeats.put(self.matcher.repeated(batch.rows))

@@ -101,7 +101,7 @@ class OrderView(BulkView[Order]):
     def required_permissions(self, method: str) -> list[str]:
         required = super().required_permissions(method)
         if self.action == "bulk":
-            required.append(_VIEW_CUSTOMERS)
+            required = [*required, _VIEW_CUSTOMERS]
         if self._own is None:
             return required
         if self.action in _OF_ONE_S_OWN:
