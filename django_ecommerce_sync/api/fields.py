@@ -12,8 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
-from ..models import CURRENCIES, is_too_large
-from ..sync.clean import UNPRINTABLE
+from ..models import CURRENCIES, UNPRINTABLE, is_too_large
 
 #: How deep a stored JSON value may be nested; MariaDB refuses 32.
 MAX_JSON_DEPTH = 30

@@ -7,6 +7,7 @@ from .customers import Customer, CustomerStatus
 from .events import OrderEvent, OrderEventKind
 from .fields import (
     CURRENCIES,
+    UNPRINTABLE,
     CodeField,
     CurrencyField,
     EmailKeyField,
@@ -51,6 +52,7 @@ __all__ = [
     "LOCAL_SOURCE",
     "OUTCOMES",
     "SLOT",
+    "UNPRINTABLE",
     "ZERO",
     "Availability",
     "CandidateState",

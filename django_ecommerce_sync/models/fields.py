@@ -13,6 +13,9 @@ from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils.translation import gettext_lazy as _
 
+#: Control characters no text may have, unlike tabs and ends of lines; U+0080 to U+009F stay: see
+#: KeyField.
+UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 #: The active codes of ISO 4217 for money (funds, metals and test codes are left out).
 CURRENCIES = frozenset(
     """

@@ -22,14 +22,19 @@ from django.db import models
 
 from ..exceptions import RecordError
 from ..feeds import MISSING, Reference
-from ..models import CURRENCIES, CodeField, CurrencyField, KeyField, is_too_large
+from ..models import (
+    CURRENCIES,
+    UNPRINTABLE,
+    CodeField,
+    CurrencyField,
+    KeyField,
+    is_too_large,
+)
 from .insert import JSONText
 
 Cleaner = Callable[[Any], Any]
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?", re.ASCII)
-# The controls U+0080 to U+009F stay: see KeyField.
-UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _SPELLING = re.compile(r"[\s\-]+")
 # Sources that compute in binary floats miss by less than this; anything larger was meant.
