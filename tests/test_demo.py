@@ -26,6 +26,13 @@ STREAMS = {"products": "products", "users": "customers", "carts": "orders"}
 OUTCOMES = ("read", "created", "updated", "unchanged", "duplicate", "skipped", "rejected")
 
 
+def test_a_shop_moves_on_where_another_has_its_port():
+    with CatalogueServer() as first, CatalogueServer.near(first.server_port) as second:
+        assert second.server_port > first.server_port
+        with urllib.request.urlopen(f"{second.url}products?limit=1") as answer:
+            assert json.load(answer)["limit"] == 1
+
+
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory):
     """Runs ``manage.py demo`` on a database of its own; keeps it for the tests of this module."""

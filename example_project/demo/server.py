@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -26,6 +27,17 @@ class CatalogueServer(ThreadingHTTPServer):
     def __init__(self, port: int = 0, version: int = 1) -> None:
         self.rows = catalogue(version)
         super().__init__((HOST, port), CatalogueHandler)
+
+    @classmethod
+    def near(cls, port: int, version: int = 1) -> Self:
+        """A server at this port, or at the next one that nobody listens on."""
+        while True:
+            try:
+                return cls(port, version)
+            except OSError as error:  # to look beforehand leaves others time to come first
+                if error.errno != errno.EADDRINUSE:
+                    raise
+                port += 1
 
     @property
     def url(self) -> str:

@@ -68,7 +68,7 @@ class Command(BaseCommand):
 def open_shop(version: int) -> CatalogueServer:
     """The shop, open at the address the feed is configured with, or at a free one."""
     port = urlsplit(settings.DEMO_FEED_URL).port or 0
-    server = CatalogueServer(free_port(port), version)
+    server = CatalogueServer.near(port, version)
     # Settings are read live, so the feed follows when another program has its port.
     settings.ECOMMERCE_SYNC["FEEDS"][FEED]["OPTIONS"]["base_url"] = server.url
     return server
